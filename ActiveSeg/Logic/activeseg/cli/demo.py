@@ -1,0 +1,88 @@
+"""``demo``: the whole loop with a simulated clinician, a table and a report at its end."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from activeseg.cli.output import progress_of
+from activeseg.progress import Progress
+
+__all__ = ["demo"]
+
+# The phantom cohort is small enough that the whole demonstration takes a few minutes.
+PHANTOMS = 24
+PHANTOM_STEPS = 200
+PHANTOM_MINUTES = 6.0
+COHORT_MINUTES = 30.0
+
+
+def demo(arguments: Namespace) -> int:
+    """Run it, print the table, serve the report unless told not to."""
+    from activeseg.loop.demo import DemoPlan, prepare_folder, run_demo
+    from activeseg.model.training import Recipe
+
+    progress = progress_of(arguments)
+    prepare_folder(arguments.out)
+    cohort = _cohort(arguments, progress)
+    phantoms = arguments.cohort is None
+    steps = arguments.steps or (PHANTOM_STEPS if phantoms else Recipe().steps)
+    plan = DemoPlan(
+        out=arguments.out,
+        rounds=arguments.rounds,
+        minutes=arguments.minutes or (PHANTOM_MINUTES if phantoms else COHORT_MINUTES),
+        pool=arguments.pool,
+        test=arguments.test,
+        seed=arguments.seed,
+        recipe=Recipe(steps=steps),
+    )
+    _print_table(run_demo(cohort, plan, progress))
+    print(f"report: {arguments.out / 'report.html'}")
+    if not arguments.no_serve:
+        from activeseg.cli.serving import serve
+
+        serve(arguments.out / "report.html")
+    return 0
+
+
+def _cohort(arguments: Namespace, progress: Progress) -> Any:
+    """The cohort that was named, or a phantom cohort made for the occasion."""
+    from activeseg.cohort import open_cohort
+
+    folder: Path | None = arguments.cohort
+    if folder is None:
+        from activeseg.phantom import write_phantom
+
+        folder = arguments.out / "phantom"
+        write_phantom(folder, volumes=PHANTOMS, seed=arguments.seed, progress=progress)
+    return open_cohort(folder, arguments.structures, progress)
+
+
+def _print_table(result: dict[str, Any]) -> None:
+    """One row a round, the arms side by side."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="Dice on whole test volumes against minutes of annotation")
+    table.add_column("round", justify="right")
+    curves = {name: arm["seeds"][0]["curve"] for name, arm in result["arms"].items()}
+    for name in curves:
+        for column in ("minutes", "slices", "estimated", "true Dice"):
+            table.add_column(f"{name}\n{column}", justify="right")
+    for points in zip(*curves.values(), strict=True):
+        cells = [str(points[0]["round"])]
+        for point in points:
+            estimate = point["estimated_dice"]
+            cells += [
+                f"{point['minutes']:.1f}",
+                str(point["slices"]),
+                "-" if estimate is None else f"{estimate:.3f}",
+                f"{point['dice']:.3f}",
+            ]
+        table.add_row(*cells)
+    Console().print(table)
+    print(
+        f"all slices of the pool: Dice {result['full_dice']:.3f} after "
+        f"{result['full_minutes']:.0f} minutes"
+    )

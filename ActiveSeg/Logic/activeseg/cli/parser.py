@@ -1,0 +1,221 @@
+"""The words of the command line; scripts and the faces rely on these names."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+from pathlib import Path
+
+from activeseg import __version__
+from activeseg.cli import demo, phantom, project, rounds, system
+from activeseg.keys import PLANE_POLICIES
+
+__all__ = ["build_parser"]
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands; each sets ``run`` to what carries it out."""
+    parser = argparse.ArgumentParser(
+        prog="activeseg",
+        description="Which slices of a CT or MR cohort to annotate next, "
+        "under a budget of minutes.",
+    )
+    parser.add_argument("--version", action="version", version=f"activeseg {__version__}")
+    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_project_verbs(verbs)
+    _add_work_verbs(verbs)
+    _add_other_verbs(verbs)
+    return parser
+
+
+def _add_project_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    init = verbs.add_parser("init", help="make a project for a cohort")
+    init.set_defaults(run=project.init)
+    _project(init)
+    init.add_argument("--cohort", type=Path, required=True, metavar="DIR", help="the images")
+    _structures(init)
+    init.add_argument("--plane", choices=PLANE_POLICIES, default="auto", help="default: auto")
+    init.add_argument(
+        "--model", default="unet25d", metavar="NAME_OR_PATH", help="built-in name or checkpoint"
+    )
+    _strategy(init, "default: entropy-band")
+    init.add_argument("--seed", type=_count, default=0, metavar="N", help="default: 0")
+    _json(init)
+    _progress(init)
+
+    following = verbs.add_parser("next", help="the next open suggestion; it is yours for an hour")
+    following.set_defaults(run=project.following)
+    _project(following)
+    _author(following)
+    _json(following)
+
+    annotate = verbs.add_parser("annotate", help="accept a mask for one slice")
+    annotate.set_defaults(run=project.annotate)
+    _project(annotate)
+    annotate.add_argument("key", metavar="KEY", help="VOLUME/PLANE/INDEX, e.g. case_003/axial/057")
+    annotate.add_argument(
+        "--mask", type=Path, required=True, metavar="FILE", help="label image of volume or slice"
+    )
+    annotate.add_argument("--seconds", type=float, default=0.0, metavar="S", help="time it took")
+    _author(annotate)
+    _json(annotate)
+
+    status = verbs.add_parser("status", help="where the project stands, and what to do next")
+    status.set_defaults(run=project.status)
+    _project(status)
+    _json(status)
+
+
+def _add_work_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    suggest = verbs.add_parser("suggest", help="choose the next batch under a budget")
+    suggest.set_defaults(run=rounds.suggest)
+    _project(suggest)
+    _minutes(suggest)
+    _strategy(suggest, "default: the project's")
+    _json(suggest)
+    _progress(suggest)
+
+    train = verbs.add_parser("train", help="train on everything that is annotated")
+    train.set_defaults(run=rounds.train)
+    _project(train)
+    _steps(train)
+    _progress(train)
+
+    score = verbs.add_parser("score", help="score every slice with the latest model")
+    score.set_defaults(run=rounds.score)
+    _project(score)
+    _progress(score)
+
+    whole = verbs.add_parser("round", help="train, score and suggest")
+    whole.set_defaults(run=rounds.whole_round)
+    _project(whole)
+    _minutes(whole)
+    _strategy(whole, "default: the project's")
+    _steps(whole)
+    _json(whole)
+    _progress(whole)
+
+    predict = verbs.add_parser("predict", help="the latest model's mask of one volume")
+    predict.set_defaults(run=rounds.predict)
+    _project(predict)
+    predict.add_argument("volume", metavar="VOLUME", help="id of a volume of the cohort")
+    predict.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE", help="label image to write"
+    )
+
+
+def _add_other_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    phantoms = verbs.add_parser("phantom", help="write a synthetic cohort with reference labels")
+    phantoms.set_defaults(run=phantom.phantom)
+    phantoms.add_argument("folder", type=Path, metavar="DIR", help="a new or empty folder")
+    phantoms.add_argument("--volumes", type=_positive, default=24, metavar="N", help="default: 24")
+    phantoms.add_argument("--seed", type=_count, default=0, metavar="S", help="default: 0")
+    phantoms.add_argument("--modality", choices=("ct", "mr"), default="ct", help="default: ct")
+    _progress(phantoms)
+
+    loop = verbs.add_parser("demo", help="the whole loop with a simulated clinician")
+    loop.set_defaults(run=demo.demo)
+    loop.add_argument("--cohort", type=Path, metavar="DIR", help="default: a phantom cohort")
+    _structures(loop)
+    loop.add_argument(
+        "--out",
+        type=Path,
+        default=Path("activeseg-demo"),
+        metavar="DIR",
+        help="default: ./activeseg-demo",
+    )
+    loop.add_argument("--rounds", type=_count, default=3, metavar="N", help="default: 3")
+    loop.add_argument("--minutes", type=_minutes_value, metavar="M", help="budget of each batch")
+    loop.add_argument("--pool", type=_positive, metavar="N", help="volumes to choose from")
+    loop.add_argument("--test", type=_positive, metavar="N", help="volumes that are held out")
+    loop.add_argument("--seed", type=_count, default=0, metavar="N", help="default: 0")
+    _steps(loop)
+    loop.add_argument("--no-serve", action="store_true", help="end without serving the report")
+    _progress(loop)
+
+    doctor = verbs.add_parser("doctor", help="what this installation has and what it lacks")
+    doctor.set_defaults(run=system.doctor)
+    _json(doctor)
+
+
+def _project(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("project", type=Path, metavar="PROJECT", help="the project folder")
+
+
+def _minutes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--minutes", type=_minutes_value, required=True, metavar="M", help="budget of the batch"
+    )
+
+
+def _strategy(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument("--strategy", metavar="NAME", help=f"who chooses; {default}")
+
+
+def _structures(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--structures",
+        type=_names,
+        default=(),
+        metavar="A,B",
+        help="names of label values 1, 2, …; default: those the cohort declares or holds",
+    )
+
+
+def _steps(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--steps", type=_positive, metavar="N", help="training steps")
+
+
+def _author(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--author", default=_user(), metavar="A", help="default: your user name")
+
+
+def _json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def _progress(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--progress",
+        choices=("auto", "bar", "json", "none"),
+        default="auto",
+        help="json: one object a line; auto: a bar on a terminal",
+    )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # no such user in this container
+        return "annotator"
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names) or len(set(names)) < len(names):
+        raise argparse.ArgumentTypeError(f"'{text}': expected different names such as liver,spleen")
+    return names
+
+
+def _count(text: str) -> int:
+    return _whole(text, 0)
+
+
+def _positive(text: str) -> int:
+    return _whole(text, 1)
+
+
+def _whole(text: str, least: int) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"'{text}': expected a whole number from {least}")
+    return int(text)
+
+
+def _minutes_value(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = 0.0
+    if not 0 < minutes < 1e6:
+        raise argparse.ArgumentTypeError(f"'{text}': expected minutes, more than 0, such as 30")
+    return minutes

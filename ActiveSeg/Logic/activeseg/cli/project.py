@@ -1,0 +1,112 @@
+"""``init``, ``next``, ``annotate``, ``status``: verbs that need no model."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import Any
+
+from activeseg.cli.output import print_json, progress_of
+from activeseg.keys import SliceKey
+
+__all__ = ["annotate", "following", "init", "status"]
+
+
+def init(arguments: Namespace) -> int:
+    """Check the cohort and make the project folder."""
+    from activeseg.cohort import open_cohort
+    from activeseg.project import Project
+    from activeseg.project.model_name import check_model
+    from activeseg.sampling import DEFAULT_STRATEGY, strategy
+
+    name = strategy(arguments.strategy or DEFAULT_STRATEGY).name
+    model = check_model(arguments.model)
+    cohort = open_cohort(arguments.cohort, arguments.structures, progress_of(arguments))
+    project = Project.create(
+        arguments.project, cohort, arguments.plane, name, arguments.seed, model
+    )
+    if arguments.json:
+        from activeseg.project import project_status
+
+        print_json(project_status(project))
+        return 0
+    names = ", ".join(f"{s.name} ({s.value})" for s in project.structures)
+    print(f"{project.folder}: {len(cohort.volumes)} volumes, structures {names}")
+    print(f"Next: activeseg suggest {arguments.project} --minutes 30")
+    return 0
+
+
+def following(arguments: Namespace) -> int:
+    """Print the next open suggestion and claim it for the author."""
+    from activeseg.project import Project
+
+    project = Project.open(arguments.project)
+    suggestion = project.next_suggestion(arguments.author)
+    if arguments.json:
+        print_json(None if suggestion is None else suggestion.to_json())
+    elif suggestion is None:
+        print(_nothing_open(project.open_suggestions(), arguments))
+    else:
+        print(f"{suggestion.key}  about {suggestion.minutes:.1f} min  {suggestion.reason}")
+    return 0
+
+
+def annotate(arguments: Namespace) -> int:
+    """Accept a mask."""
+    from activeseg.project import Project
+    from activeseg.project import annotate as accept
+
+    key = SliceKey.parse(arguments.key)
+    project = Project.open(arguments.project)
+    accepted = accept(project, key, arguments.mask, arguments.seconds, arguments.author)
+    if arguments.json:
+        print_json(
+            {
+                "key": str(accepted.key),
+                "author": accepted.author,
+                "seconds": accepted.seconds,
+                "time": accepted.time,
+                "file": str(accepted.image),
+                "shown": accepted.shown,
+            }
+        )
+    else:
+        print(f"accepted {accepted.key}")
+    return 0
+
+
+def status(arguments: Namespace) -> int:
+    """Print where the project stands."""
+    from activeseg.project import Project, project_status
+
+    found = project_status(Project.open(arguments.project))
+    if arguments.json:
+        print_json(found)
+        return 0
+    for name, text in _status_lines(found).items():
+        print(f"{name:<12} {text}")
+    return 0
+
+
+def _status_lines(found: dict[str, Any]) -> dict[str, str]:
+    """What a person reads of `project_status`."""
+    estimate = found["estimated_dice"]
+    trained = found["last_trained_round"]
+    lines = {
+        "project": found["project"],
+        "cohort": f"{len(found['volumes'])} volumes, {found['slices']} slices",
+        "structures": ", ".join(s["name"] for s in found["structures"]),
+        "annotated": f"{found['annotated_slices']} slices in {found['minutes_spent']:.1f} minutes",
+        "open": f"{len(found['open'])} suggestions",
+        "model": "none yet" if trained is None else f"trained in round {trained}",
+        "Dice": "no estimate yet" if estimate is None else f"{estimate:.2f} (estimated)",
+        "next": found["next"],
+    }
+    if found["authors"]:
+        lines["authors"] = ", ".join(found["authors"])
+    return lines
+
+
+def _nothing_open(waiting: list[Any], arguments: Namespace) -> str:
+    if waiting:
+        return f"others work on the {len(waiting)} open suggestions; try again later"
+    return f"nothing is open; 'activeseg status {arguments.project}' says what to do next"

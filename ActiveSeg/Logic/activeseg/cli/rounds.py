@@ -1,0 +1,110 @@
+"""``suggest``, ``train``, ``score``, ``round``, ``predict``: verbs that need the model's floor."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from activeseg.cli.output import print_json, progress_of
+
+if TYPE_CHECKING:
+    from activeseg.model.training import Recipe
+    from activeseg.project import Batch
+
+__all__ = ["predict", "recipe_of", "score", "suggest", "train", "whole_round"]
+
+
+def suggest(arguments: Namespace) -> int:
+    """Choose the next batch."""
+    from activeseg.project import Project
+    from activeseg.project.verbs import run_suggest
+
+    project = Project.open(arguments.project)
+    batch = run_suggest(project, arguments.minutes, arguments.strategy, progress_of(arguments))
+    return _print_batch(batch, arguments)
+
+
+def train(arguments: Namespace) -> int:
+    """Train the next round's model."""
+    from activeseg.project import Project
+    from activeseg.project.verbs import run_train
+
+    project = Project.open(arguments.project)
+    files = run_train(project, recipe_of(arguments), progress_of(arguments))
+    print(f"trained {files.model}")
+    return 0
+
+
+def score(arguments: Namespace) -> int:
+    """Score the cohort with the latest model."""
+    from activeseg.project import Project
+    from activeseg.project.scoring import Scoring
+    from activeseg.project.verbs import run_score
+
+    project = Project.open(arguments.project)
+    files = run_score(project, Scoring(), progress_of(arguments))
+    estimate = files.read_estimate()["estimated_dice"]
+    known = (
+        "no structure is predicted yet" if estimate is None else f"estimated Dice {estimate:.2f}"
+    )
+    print(f"scored {files.scores}; {known}")
+    return 0
+
+
+def whole_round(arguments: Namespace) -> int:
+    """Train, score and choose."""
+    from activeseg.project import Project
+    from activeseg.project.scoring import Scoring
+    from activeseg.project.verbs import run_round
+
+    project = Project.open(arguments.project)
+    batch = run_round(
+        project,
+        arguments.minutes,
+        arguments.strategy,
+        recipe_of(arguments),
+        Scoring(),
+        progress_of(arguments),
+    )
+    return _print_batch(batch, arguments)
+
+
+def predict(arguments: Namespace) -> int:
+    """Write the latest model's mask of one volume."""
+    from activeseg.project import Project
+    from activeseg.project.predicting import predict as write_prediction
+
+    write_prediction(Project.open(arguments.project), arguments.volume, arguments.output)
+    print(f"wrote {arguments.output}")
+    return 0
+
+
+def recipe_of(arguments: Namespace) -> Recipe:
+    """The default recipe, with the number of steps that was asked for."""
+    from activeseg.model.training import Recipe
+
+    return Recipe() if arguments.steps is None else Recipe(steps=arguments.steps)
+
+
+def _print_batch(batch: Batch, arguments: Namespace) -> int:
+    """Print a batch for a program or a person."""
+    if arguments.json:
+        found = batch.to_json()
+        names = ("suggestions", "budget_minutes", "strategy", "seed", "round")
+        print_json({name: found[name] for name in names})
+        return 0
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("rank", "slice", "minutes", "why"):
+        table.add_column(name, justify="right" if name in ("rank", "minutes") else "left")
+    for each in batch.suggestions:
+        table.add_row(str(each.rank), str(each.key), f"{each.minutes:.1f}", each.reason)
+    Console().print(table)
+    total = sum(each.minutes for each in batch.suggestions)
+    print(
+        f"{len(batch.suggestions)} slices, about {total:.1f} of {batch.budget_minutes:g} minutes "
+        f"({batch.strategy})"
+    )
+    return 0

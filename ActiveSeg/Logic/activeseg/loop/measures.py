@@ -1,0 +1,107 @@
+"""Numbers that sum up one arm and seed (METHODS.md is the protocol they follow)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from activeseg.loop.arm import ArmRun
+from activeseg.project import Project
+from activeseg.project.predictions import read_prediction
+from activeseg.quality import dice
+
+__all__ = ["area_under_curve", "minutes_to", "seed_record", "slice_spearman", "volume_mae"]
+
+
+def seed_record(
+    seed: int, run: ArmRun, project: Project, full_dice: float | None
+) -> dict[str, Any]:
+    """One entry of ``result.json``'s seeds; what cannot be said is None.
+
+    ``coverage90`` is None as long as the Dice estimate has no interval.
+    """
+    shares = {"m90": 0.90, "m95": 0.95, "m98": 0.98}
+    return {
+        "seed": seed,
+        "curve": run.curve,
+        **{
+            name: None if full_dice is None else minutes_to(run.curve, share * full_dice)
+            for name, share in shares.items()
+        },
+        "aubc": area_under_curve(run.curve),
+        "volume_mae": volume_mae(project),
+        "slice_spearman": slice_spearman(project),
+        "coverage90": None,
+        "minutes_mape": minutes_mape(run),
+    }
+
+
+def minutes_to(curve: Sequence[Mapping[str, Any]], goal: float) -> float | None:
+    """Minutes to a Dice, on the straight lines between the points; None if it is not reached.
+
+    The first point has no line to it: reaching the goal there takes that point's minutes.
+    """
+    before: Mapping[str, Any] | None = None
+    for point in curve:
+        if point["dice"] >= goal:
+            if before is None:
+                return float(point["minutes"])
+            part = (goal - before["dice"]) / (point["dice"] - before["dice"])
+            return float(before["minutes"] + part * (point["minutes"] - before["minutes"]))
+        before = point
+    return None
+
+
+def area_under_curve(curve: Sequence[Mapping[str, Any]]) -> float | None:
+    """Mean Dice over log minutes between the first and the last point; None for one point."""
+    log_minutes = np.log([point["minutes"] for point in curve])
+    if len(curve) < 2 or log_minutes[-1] <= log_minutes[0]:
+        return None
+    area = np.trapezoid([point["dice"] for point in curve], log_minutes)
+    return float(area / (log_minutes[-1] - log_minutes[0]))
+
+
+def volume_mae(project: Project) -> float | None:
+    """Mean absolute error of the estimated Dice of the pool's volumes in the latest round."""
+    files = [each for each in project.rounds() if each.estimate.is_file()]
+    if not files:
+        return None
+    estimated = files[-1].read_estimate()["volumes"]
+    errors = []
+    for volume, estimate in estimated.items():
+        prediction = read_prediction(files[-1], volume)
+        if prediction is None or estimate is None:
+            continue
+        label = project.cohort.read_label(volume)
+        scores = [dice(prediction.labels, label, s.value) for s in project.structures]
+        known = [score for score in scores if not math.isnan(score)]
+        if known:
+            errors.append(abs(estimate - float(np.mean(known))))
+    return float(np.mean(errors)) if errors else None
+
+
+def slice_spearman(project: Project) -> float | None:
+    """Rank correlation of expected and true Dice over the proposals that were shown."""
+    pairs = []
+    for annotation in project.all_annotations():
+        shown = annotation.shown
+        if shown is None or shown["dice"] is None or shown["expected_dice"] is None:
+            continue
+        known = [value for value in shown["dice"].values() if value is not None]
+        if known:
+            pairs.append((shown["expected_dice"], float(np.mean(known))))
+    if len({e for e, _ in pairs}) < 2 or len({t for _, t in pairs}) < 2:
+        return None
+    return float(stats.spearmanr(*zip(*pairs, strict=True)).statistic)
+
+
+def minutes_mape(run: ArmRun) -> float | None:
+    """Mean absolute error of the expected minutes, as a share of the true ones."""
+    errors = [
+        abs(each.expected_minutes * 60 / each.seconds["standard"] - 1) for each in run.answered
+    ]
+    return float(np.mean(errors)) if errors else None

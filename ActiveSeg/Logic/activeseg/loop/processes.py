@@ -1,0 +1,144 @@
+"""Jobs side by side, each in a process of its own, watched from one.
+
+Two torch threads are slower than two processes of one thread each, so that is how arms run.
+Processes are spawned, not forked: torch does not survive a fork with its threads running.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import queue
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from typing import Any, TypeAlias
+
+from activeseg.errors import ActiveSegError
+from activeseg.progress import Progress, Stage
+
+__all__ = ["Job", "side_by_side"]
+
+PARTS = 100
+"""A job's progress is told in this many parts."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job.
+
+    Attributes:
+        work: Called in the process with a `Progress`; must be picklable, as its result.
+        stages: How often each stage comes, and its share of the work, by the stage's name:
+            from these the parts done are counted. Stages of other names count for nothing.
+    """
+
+    work: Callable[[Progress], Any]
+    stages: Mapping[str, tuple[int, float]]
+
+
+Message: TypeAlias = tuple[str, str, Any]
+"""Kind (`parts`, `result`, `refused`), name of the job, content."""
+
+
+class _Parts(Progress):
+    """Counts the parts of a job that are done and sends them on."""
+
+    def __init__(self, name: str, job: Job, send: Callable[[Message], None]) -> None:
+        self._name = name
+        self._send = send
+        whole = sum(times * share for times, share in job.stages.values())
+        self._share = {stage: share / whole for stage, (_, share) in job.stages.items()}
+        self._before = 0.0
+        self._sent = 0
+
+    @contextmanager
+    def stage(self, name: str, total: int) -> Iterator[Stage]:
+        """Announce a stage; it counts as done when it ends."""
+        share = self._share.get(name, 0.0)
+        yield Stage(name, total, lambda s: self._tell(share * s.done / max(1, s.total)))
+        self._before += share
+        self._tell(0.0)
+
+    def _tell(self, of_stage: float) -> None:
+        parts = min(PARTS, int(PARTS * (self._before + of_stage) + 1e-6))
+        if parts > self._sent:
+            self._send(("parts", self._name, parts - self._sent))
+            self._sent = parts
+
+
+def side_by_side(
+    jobs: Mapping[str, Job], at_once: int, stage_name: str, progress: Progress
+) -> dict[str, Any]:
+    """Run jobs in processes of their own and wait for all of them.
+
+    When one fails, or this process is cancelled, the others are ended.
+
+    Args:
+        jobs: The jobs by name, started in this order.
+        at_once: How many processes run at a time.
+        stage_name: What the progress is called.
+        progress: Told about the parts of all jobs together.
+
+    Returns:
+        The result of each job by name.
+
+    Raises:
+        ActiveSegError: What a job raised, if it was one.
+        RuntimeError: If a process ended without a result; it has printed its traceback.
+    """
+    context = multiprocessing.get_context("spawn")
+    messages: multiprocessing.Queue[Message] = context.Queue()
+    waiting = [
+        (name, context.Process(target=_run, args=(name, job, messages), daemon=True))
+        for name, job in jobs.items()
+    ]
+    running: dict[str, BaseProcess] = {}
+    results: dict[str, Any] = {}
+    try:
+        with progress.stage(stage_name, PARTS * len(jobs)) as stage:
+            while waiting or running:
+                while waiting and len(running) < at_once:
+                    name, process = waiting.pop(0)
+                    process.start()
+                    running[name] = process
+                kind, name, content = _next(messages, running)
+                if kind == "parts":
+                    stage.advance(content)
+                elif kind == "refused":
+                    raise content
+                else:
+                    results[name] = content
+                    running.pop(name).join()
+    finally:
+        for process in running.values():
+            process.terminate()
+        for process in running.values():
+            process.join()
+        messages.close()
+    return results
+
+
+def _next(messages: multiprocessing.Queue[Message], running: Mapping[str, BaseProcess]) -> Message:
+    """The next message; an error when a process has ended without one."""
+    while True:
+        try:
+            return messages.get(timeout=0.5)
+        except queue.Empty:
+            dead = [name for name, process in running.items() if process.exitcode is not None]
+        if dead:
+            try:  # its last words may have come in between
+                return messages.get(timeout=0.5)
+            except queue.Empty:
+                code = running[dead[0]].exitcode
+                raise RuntimeError(f"the process of {dead[0]} ended with code {code}") from None
+
+
+def _run(name: str, job: Job, messages: multiprocessing.Queue[Message]) -> None:
+    """What a process does."""
+    try:
+        result = job.work(_Parts(name, job, messages.put))
+    except ActiveSegError as error:
+        messages.put(("refused", name, error))
+    else:
+        messages.put(("result", name, result))

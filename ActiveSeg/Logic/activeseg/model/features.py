@@ -1,0 +1,65 @@
+"""Frozen features of slices, for choosing before anything is learned.
+
+Fixed random convolutions keep enough of texture and layout to tell slices apart, need no weights
+from elsewhere and no training (survey 5.2.1: representations without labels).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from activeseg.keys import Plane
+from activeseg.model.scan import Scan, axis_of
+
+__all__ = ["FEATURES_VERSION", "slice_features", "slice_information"]
+
+FEATURES_VERSION = 1
+_SIDE = 64
+_GRID = 4
+_FILTERS = 24
+_SEED = 20230
+
+
+def slice_features(scan: Scan, plane: Plane) -> npt.NDArray[np.float32]:
+    """Features `[slices, D]` of every slice of one plane, in canonical order.
+
+    Each slice is brought to 64 x 64 pixels; its mean grey values on a 4 x 4 grid and the mean
+    responses of 24 random 5 x 5 filters at two scales on the same grid are its features.
+    """
+    pixels = torch.from_numpy(_slices(scan, plane))
+    pixels = nn.functional.interpolate(
+        pixels, size=(_SIDE, _SIDE), mode="bilinear", antialias=True, align_corners=False
+    )
+    generator = torch.Generator().manual_seed(_SEED)
+    shape = (_FILTERS, pixels.shape[1], 5, 5)
+    filters = torch.randn(shape, generator=generator)
+    filters -= filters.mean(dim=(2, 3), keepdim=True)  # edges and texture, not brightness
+    parts = [nn.functional.adaptive_avg_pool2d(pixels, _GRID)]
+    with torch.inference_mode():
+        for scale in (1, 2):
+            smaller = nn.functional.avg_pool2d(pixels, scale)
+            response = nn.functional.conv2d(smaller, filters, padding=2).relu()
+            parts.append(nn.functional.adaptive_avg_pool2d(response, _GRID))
+    found: npt.NDArray[np.float32] = torch.cat([part.flatten(1) for part in parts], dim=1).numpy()
+    return found
+
+
+def slice_information(scan: Scan, plane: Plane) -> npt.NDArray[np.float32]:
+    """How much there is to see in each slice, `[slices]`, 1 for the fullest of the volume.
+
+    The mean size of the in-plane grey-value steps: next to nothing in air.
+    """
+    slices = _slices(scan, plane)
+    rows = np.abs(np.diff(slices, axis=2)).mean(axis=(1, 2, 3))
+    columns = np.abs(np.diff(slices, axis=3)).mean(axis=(1, 2, 3))
+    steps = rows + columns
+    most = float(steps.max())
+    return (steps / most if most > 0 else np.ones_like(steps)).astype(np.float32)
+
+
+def _slices(scan: Scan, plane: Plane) -> npt.NDArray[np.float32]:
+    """All slices of one plane, `[slices, channels, H, W]`."""
+    return np.ascontiguousarray(np.moveaxis(scan.channels, axis_of(plane) + 1, 0))

@@ -1,0 +1,129 @@
+"""The built-in network and its checkpoint.
+
+A small 2.5-D residual U-Net of MONAI: three neighbouring slices in, the structures of the middle
+one out; one network for all planes. Batch norm, because instance norm on slices that hold little
+loses the absolute grey value (docs/experiments.md).
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.networks.nets import UNet
+from torch import nn
+
+from activeseg.errors import ModelError
+from activeseg.files import write_atomic
+
+__all__ = ["STRIDE", "NetworkConfig", "build", "load", "pick_device", "save"]
+
+CHECKPOINT_FORMAT = 1
+WIDTHS = (32, 64, 128, 128)
+STRIDE = 8
+"""Heights and widths that the network takes are multiples of this."""
+
+DROPOUT = 0.1
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """What a network was built for; part of its checkpoint.
+
+    Attributes:
+        image_channels: Grey-value channels of a scan (`activeseg.model.scan.CHANNELS`).
+        structures: Label values of the output channels after the background, in order.
+        pixel_mm: In-plane pixel size that the network works at.
+        modality: Modality of the cohort.
+    """
+
+    image_channels: int
+    structures: tuple[int, ...]
+    pixel_mm: float
+    modality: str
+
+
+def build(config: NetworkConfig) -> nn.Module:
+    """A network with fresh weights, drawn from torch's current random state."""
+    return UNet(
+        spatial_dims=2,
+        in_channels=3 * config.image_channels,
+        out_channels=1 + len(config.structures),
+        channels=WIDTHS,
+        strides=(2,) * (len(WIDTHS) - 1),
+        num_res_units=2,
+        norm="batch",
+        dropout=DROPOUT,
+    )
+
+
+def pick_device() -> torch.device:
+    """A CUDA device where torch sees one, else the processor."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def save(path: Path, network: nn.Module, config: NetworkConfig, facts: dict[str, Any]) -> None:
+    """Write a checkpoint in one step; it holds tensors and plain values only.
+
+    Args:
+        path: Where.
+        network: The network.
+        config: What it was built for.
+        facts: Plain values to keep beside the weights (round, seed, what it learned from).
+    """
+    checkpoint = {
+        "format": CHECKPOINT_FORMAT,
+        "config": asdict(config),
+        "facts": facts,
+        "weights": {name: value.cpu() for name, value in network.state_dict().items()},
+    }
+    buffer = io.BytesIO()
+    torch.save(checkpoint, buffer)
+    write_atomic(path, buffer.getvalue())
+
+
+def load(path: Path) -> tuple[nn.Module, NetworkConfig, dict[str, Any]]:
+    """Read a checkpoint; nothing in it is executed (`weights_only=True`).
+
+    Returns:
+        The network on the processor, what it was built for, the facts kept beside it.
+
+    Raises:
+        ModelError: If the file is missing, damaged, or not a checkpoint of ActiveSeg.
+    """
+    try:
+        with warnings.catch_warnings():
+            # A file that is no checkpoint at all makes torch warn before it raises.
+            warnings.simplefilter("ignore")
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such checkpoint; run 'activeseg train' first") from None
+    # torch raises whatever its zip reader or unpickler met: there is no narrower base class.
+    except (RuntimeError, OSError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
+        raise ModelError(
+            f"{path}: not a readable checkpoint ({type(error).__name__}); "
+            "delete it and run 'activeseg train' again"
+        ) from error
+    if not isinstance(checkpoint, dict) or checkpoint.get("format") != CHECKPOINT_FORMAT:
+        raise ModelError(
+            f"{path}: not a checkpoint of ActiveSeg (format {CHECKPOINT_FORMAT}); "
+            "expected a model.pt of a project"
+        )
+    raw = checkpoint["config"]
+    config = NetworkConfig(
+        image_channels=int(raw["image_channels"]),
+        structures=tuple(int(value) for value in raw["structures"]),
+        pixel_mm=float(raw["pixel_mm"]),
+        modality=str(raw["modality"]),
+    )
+    network = build(config)
+    try:
+        network.load_state_dict(checkpoint["weights"])
+    except RuntimeError as error:
+        raise ModelError(f"{path}: its weights do not fit the built-in network") from error
+    return network, config, dict(checkpoint["facts"])

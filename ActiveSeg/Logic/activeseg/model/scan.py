@@ -1,0 +1,118 @@
+"""A volume as a model sees it: canonical axes, normalised grey values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from activeseg.cohort.geometry import Geometry
+from activeseg.errors import CohortError
+from activeseg.keys import Plane
+
+__all__ = ["CHANNELS", "Scan", "axis_of", "make_scan"]
+
+_WINDOWS_HU = ((-160.0, 240.0), (-200.0, 1300.0))
+"""Two CT windows: soft tissue, and wide enough for bone and contrast medium."""
+
+_OFFSET_HU = 1024.0
+_CLIP_MR = 5.0
+
+CHANNELS = {"ct": len(_WINDOWS_HU), "ct-offset": len(_WINDOWS_HU), "mr": 1}
+"""Grey-value channels of a scan, by modality."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One volume, ready for a model.
+
+    Attributes:
+        channels: Normalised grey values `[channels, S, P, L]`, about -1..1 for CT windows,
+            robust z-scores for MR.
+        spacing: Millimetres between voxels along S, P, L.
+        planes: The planes in which the model looks at it.
+    """
+
+    channels: npt.NDArray[np.float32]
+    spacing: tuple[float, float, float]
+    planes: tuple[Plane, ...]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels along S, P, L."""
+        s, p, left = self.channels.shape[1:]
+        return (s, p, left)
+
+    def pixel_mm(self, plane: Plane) -> tuple[float, float]:
+        """Millimetres between rows and between columns of a slice `[H, W]` of this plane."""
+        row, column = (mm for axis, mm in enumerate(self.spacing) if axis != axis_of(plane))
+        return (row, column)
+
+    def stack(self, plane: Plane, index: int) -> npt.NDArray[np.float32]:
+        """A slice with its two neighbours as channels, `[3 * channels, H, W]`.
+
+        At the first and last slice the missing neighbour is the slice itself.
+
+        Args:
+            plane: The plane.
+            index: Index of the slice along the canonical axis.
+        """
+        axis = axis_of(plane) + 1
+        last = self.channels.shape[axis] - 1
+        near = [min(max(index + step, 0), last) for step in (-1, 0, 1)]
+        slices = np.take(self.channels, near, axis=axis)
+        in_front = np.moveaxis(slices, axis, 0)
+        return in_front.reshape(-1, *in_front.shape[2:])
+
+
+def axis_of(plane: Plane) -> int:
+    """The canonical axis (of `[S, P, L]`) that a plane cuts."""
+    return {Plane.AXIAL: 0, Plane.CORONAL: 1, Plane.SAGITTAL: 2}[plane]
+
+
+def make_scan(
+    image: npt.NDArray[np.float32], geometry: Geometry, modality: str, planes: tuple[Plane, ...]
+) -> Scan:
+    """Bring an image into the axes and grey values that models are trained on.
+
+    Args:
+        image: Native array `[k, j, i]`.
+        geometry: Its geometry.
+        modality: `ct`, `ct-offset` (HU + 1024) or `mr`.
+        planes: The planes in which the model looks at it.
+
+    Raises:
+        CohortError: If the modality is not one of these.
+    """
+    array = geometry.to_canonical(image).astype(np.float32)
+    if modality == "mr":
+        channels = _robust_z_score(array)[None]
+    elif modality in CHANNELS:
+        hounsfield = array - (_OFFSET_HU if modality == "ct-offset" else 0.0)
+        channels = _windows(hounsfield)
+    else:
+        raise CohortError(f"modality {modality!r}; expected one of {', '.join(CHANNELS)}")
+    return Scan(np.ascontiguousarray(channels), geometry.canonical_spacing, planes)
+
+
+def _windows(hounsfield: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """One channel a CT window, each from -1 (its lower edge) to 1 (its upper edge)."""
+    scaled = [np.clip((hounsfield - low) / (high - low), 0, 1) * 2 - 1 for low, high in _WINDOWS_HU]
+    return np.stack(scaled).astype(np.float32)
+
+
+def _robust_z_score(array: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """(x - median) / (interquartile range / 1.349) of the voxels that are not air, clipped.
+
+    MR grey values have no unit and their scale differs from scan to scan; the median and the
+    quartiles do not care about a few very bright vessels. Air is what lies in the lowest 5 % of
+    the range; counting it would make the scale depend on the field of view.
+    """
+    low, high = np.percentile(array, (0.5, 99.5))
+    tissue = array[array > low + 0.05 * (high - low)]
+    if tissue.size == 0:
+        return np.zeros_like(array)
+    quarter, median, three_quarters = np.percentile(tissue, (25, 50, 75))
+    scale = max(float(three_quarters - quarter) / 1.349, 1e-6)
+    return np.clip((array - median) / scale, -_CLIP_MR, _CLIP_MR).astype(np.float32)

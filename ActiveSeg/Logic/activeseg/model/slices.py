@@ -1,0 +1,163 @@
+"""Annotated slices as training data: sparse by nature, what is not annotated is not there.
+
+A `LabelledSlice` keeps its label shifted by one, so that 0 means "not known": padding and what an
+augmentation moves in from outside are left out of the loss instead of being taught as background.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from activeseg.keys import Plane
+from activeseg.model.network import STRIDE
+from activeseg.model.scan import Scan
+
+__all__ = [
+    "IGNORED",
+    "LabelledSlice",
+    "Sampler",
+    "labelled_slice",
+    "patch_size",
+    "resize",
+    "working_pixel_mm",
+]
+
+IGNORED = 255
+"""The target value that the losses leave out."""
+
+SAME_SIZE = 0.1
+"""A pixel size within this part of the working size is taken as it is, without resampling."""
+
+MOST_PIXELS = 192
+"""Working slices have about this many rows and columns at the most."""
+
+
+@dataclass(frozen=True)
+class LabelledSlice:
+    """One annotated slice at the network's pixel size.
+
+    Attributes:
+        image: `[3 * channels, H, W]`, half precision: the slice and its neighbours.
+        label: `[1, H, W]`, bytes: 0 not known, 1 background, 1 + n the n-th structure.
+    """
+
+    image: torch.Tensor
+    label: torch.Tensor
+
+
+def working_pixel_mm(slices: Sequence[tuple[tuple[int, int], tuple[float, float]]]) -> float:
+    """The pixel size at which the network works, for the whole cohort.
+
+    The median in-plane spacing, coarser where slices would have more than about 192 pixels.
+
+    Args:
+        slices: For each volume and plane, the slice's (rows, columns) and (row mm, column mm).
+    """
+    spacing = float(np.median([mm for _, pair in slices for mm in pair]))
+    extent = float(np.median([max(n * mm for n, mm in zip(*each, strict=True)) for each in slices]))
+    return round(max(spacing, extent / MOST_PIXELS), 4)
+
+
+def resize(stack: torch.Tensor, pixel_mm: tuple[float, float], target_mm: float) -> torch.Tensor:
+    """Grey values `[N, C, H, W]` at the working pixel size; unchanged where it is that already."""
+    size = working_size((stack.shape[2], stack.shape[3]), pixel_mm, target_mm)
+    if size == tuple(stack.shape[2:]):
+        return stack
+    return torch.nn.functional.interpolate(stack, size=size, mode="bilinear", antialias=True)
+
+
+def working_size(
+    shape: tuple[int, int], pixel_mm: tuple[float, float], target_mm: float
+) -> tuple[int, int]:
+    """Rows and columns of a slice at the working pixel size."""
+    rows, columns = (
+        n if abs(mm / target_mm - 1) <= SAME_SIZE else max(1, round(n * mm / target_mm))
+        for n, mm in zip(shape, pixel_mm, strict=True)
+    )
+    return rows, columns
+
+
+def labelled_slice(
+    scan: Scan, plane: Plane, index: int, channels: npt.NDArray[np.uint8], target_mm: float
+) -> LabelledSlice:
+    """Cut one annotated slice out of a scan.
+
+    Args:
+        scan: The scan.
+        plane: The plane of the slice.
+        index: Its canonical index.
+        channels: `[H, W]` output channel of each pixel (0 background), canonical orientation.
+        target_mm: The network's pixel size.
+    """
+    pixel_mm = scan.pixel_mm(plane)
+    image = resize(torch.from_numpy(scan.stack(plane, index))[None], pixel_mm, target_mm)[0]
+    known = torch.from_numpy(np.ascontiguousarray(channels)).float()[None, None] + 1
+    label = torch.nn.functional.interpolate(known, size=image.shape[1:], mode="nearest-exact")
+    return LabelledSlice(image.half(), label[0].byte())
+
+
+class Sampler:
+    """Draws training patches so that every class is seen as often as any other.
+
+    A class is drawn first, then a slice that shows it, then a pixel of it that the patch holds.
+    Uniform sampling of slices leaves small structures unlearned (docs/experiments.md).
+
+    Args:
+        slices: At least one annotated slice.
+        patch: Rows and columns of a patch.
+        rng: The only source of chance.
+    """
+
+    def __init__(
+        self, slices: Sequence[LabelledSlice], patch: tuple[int, int], rng: np.random.Generator
+    ) -> None:
+        self._slices = slices
+        self._patch = patch
+        self._rng = rng
+        shown: dict[int, list[int]] = {}
+        for number, each in enumerate(slices):
+            for value in torch.unique(each.label).tolist():
+                shown.setdefault(int(value), []).append(number)
+        self._shown = shown
+        self._classes = sorted(shown)
+
+    def draw(self) -> dict[str, torch.Tensor]:
+        """One patch, `{"image": [3 * channels, h, w], "label": [1, h, w]}`."""
+        value = self._classes[self._rng.integers(len(self._classes))]
+        among = self._shown[value]
+        chosen = self._slices[among[self._rng.integers(len(among))]]
+        places = torch.nonzero(chosen.label[0] == value)
+        row, column = places[self._rng.integers(len(places))].tolist()
+        rows = self._around(row, chosen.label.shape[1], self._patch[0])
+        columns = self._around(column, chosen.label.shape[2], self._patch[1])
+        return {
+            "image": _padded(chosen.image[:, rows, columns].float(), self._patch, edge=True),
+            "label": _padded(chosen.label[:, rows, columns].float(), self._patch, edge=False),
+        }
+
+    def _around(self, pixel: int, length: int, size: int) -> slice:
+        """A window that holds `pixel`, rather in its middle half than at its edge."""
+        offset = int(self._rng.integers(size // 4, size - size // 4))
+        start = min(max(pixel - offset, 0), max(length - size, 0))
+        return slice(start, start + size)
+
+
+def _padded(patch: torch.Tensor, size: tuple[int, int], edge: bool) -> torch.Tensor:
+    """Pad at the far edges to the patch size: grey values repeat, labels become "not known"."""
+    rows, columns = size[0] - patch.shape[1], size[1] - patch.shape[2]
+    if rows == columns == 0:
+        return patch
+    mode = "replicate" if edge else "constant"
+    return torch.nn.functional.pad(patch[None], (0, columns, 0, rows), mode=mode)[0]
+
+
+def patch_size(slices: Sequence[LabelledSlice], most: int) -> tuple[int, int]:
+    """Rows and columns of a training patch: the largest slice, `most` pixels at the most."""
+    sizes = np.array([each.label.shape[1:] for each in slices]).max(axis=0)
+    rows, columns = (min(most, int(np.ceil(n / STRIDE)) * STRIDE) for n in sizes)
+    return rows, columns

@@ -1,0 +1,241 @@
+"""Training on annotated slices, from fresh weights or given ones.
+
+The recipe is the same for every strategy, so that a comparison of strategies compares slices.
+Equal seeds give equal weights on one machine with one number of threads.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from monai.data import get_track_meta, set_track_meta
+from monai.losses import DiceLoss
+from monai.transforms import (
+    Compose,
+    RandAffined,
+    RandGaussianNoised,
+    RandScaleIntensityd,
+    RandShiftIntensityd,
+)
+from torch import nn
+
+from activeseg.errors import ModelError
+from activeseg.model.network import NetworkConfig, build, pick_device
+from activeseg.model.slices import IGNORED, LabelledSlice, Sampler, patch_size
+from activeseg.progress import Progress
+
+__all__ = ["Recipe", "Trained", "train"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained (chosen on the hippocampus, docs/experiments.md).
+
+    Attributes:
+        steps: Optimiser steps.
+        batch: Patches a step.
+        patch: Rows and columns of a patch at the most, in working pixels.
+        learning_rate: Peak of the one-cycle schedule.
+        weight_decay: Of AdamW.
+    """
+
+    steps: int = 600
+    batch: int = 16
+    patch: int = 64
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-4
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The outcome of `train`.
+
+    Attributes:
+        network: The network, in evaluation mode.
+        log: One record a check: step, training loss, Dice on the validation slices (None when
+            there are none).
+    """
+
+    network: nn.Module
+    log: tuple[dict[str, Any], ...]
+
+
+class _Loss(nn.Module):
+    """Dice over the structures plus cross-entropy; unknown pixels are in neither."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._dice = DiceLoss(
+            include_background=False,
+            to_onehot_y=True,
+            softmax=True,
+            batch=True,
+            ignore_index=IGNORED,
+        )
+        self._cross_entropy = nn.CrossEntropyLoss(ignore_index=IGNORED)
+
+    def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Loss of logits `[N, C, H, W]` against classes `[N, 1, H, W]`."""
+        dice: torch.Tensor = self._dice(logits, target)
+        cross_entropy: torch.Tensor = self._cross_entropy(logits, target[:, 0])
+        return dice + cross_entropy
+
+
+def train(
+    slices: Sequence[LabelledSlice],
+    validation: Sequence[LabelledSlice],
+    config: NetworkConfig,
+    recipe: Recipe,
+    seed: int,
+    progress: Progress,
+    start: Mapping[str, torch.Tensor] | None = None,
+) -> Trained:
+    """Train a network on annotated slices.
+
+    With validation slices the weights of the best of the last three checks are kept (of equals
+    the later); without, the last ones.
+
+    Args:
+        slices: What is learned from.
+        validation: What the checks look at; never learned from.
+        config: What the network is for.
+        recipe: How it is trained.
+        seed: Fixes weights, patches, augmentation and dropout.
+        progress: Told about the steps.
+        start: Weights to start from instead of fresh ones.
+
+    Raises:
+        ModelError: If there is no slice to learn from, or the start weights do not fit.
+    """
+    if not slices:
+        raise ModelError("no annotated slice to learn from; annotate at least one")
+    device = pick_device()
+    with torch.random.fork_rng(devices=[]), _plain_tensors():
+        torch.manual_seed(seed)
+        network = build(config)
+        if start is not None:
+            _load_start(network, start)
+        network.to(device)
+        return _fit(network, slices, validation, recipe, seed, progress)
+
+
+def _fit(
+    network: nn.Module,
+    slices: Sequence[LabelledSlice],
+    validation: Sequence[LabelledSlice],
+    recipe: Recipe,
+    seed: int,
+    progress: Progress,
+) -> Trained:
+    """The loop of optimiser steps and checks."""
+    draw = Sampler(slices, patch_size(slices, recipe.patch), np.random.default_rng(seed)).draw
+    augment = _augmentation(seed)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, recipe.learning_rate, total_steps=recipe.steps + 1, pct_start=0.1
+    )
+    loss_of, device = _Loss(), next(network.parameters()).device
+    checks = {max(1, round(recipe.steps * part)) for part in (0.8, 0.9, 1.0)}
+    log: list[dict[str, Any]] = []
+    best, weights = -1.0, copy.deepcopy(network.state_dict())
+    with progress.stage("Training", recipe.steps) as stage:
+        for step in range(1, recipe.steps + 1):
+            network.train()
+            patches = [augment(draw()) for _ in range(recipe.batch)]
+            images = torch.stack([patch["image"] for patch in patches]).to(device)
+            labels = torch.stack([patch["label"] for patch in patches]).to(device)
+            loss = loss_of(network(images), _targets(labels))
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            if step in checks:
+                reached = _validation_dice(network, validation)
+                log.append({"step": step, "loss": loss.item(), "validation_dice": reached})
+                if reached is None or reached >= best:
+                    best = best if reached is None else reached
+                    weights = copy.deepcopy(network.state_dict())
+            stage.advance()
+    network.load_state_dict(weights)
+    return Trained(network.eval(), tuple(log))
+
+
+def _augmentation(seed: int) -> Compose:
+    """What one more scanner, position or noise level might have done to a patch."""
+    both, modes = ["image", "label"], ["bilinear", "nearest"]
+    augment = Compose(
+        [
+            RandAffined(
+                both,
+                prob=0.8,
+                rotate_range=0.25,
+                shear_range=(0.1, 0.1),
+                scale_range=(0.15, 0.15),
+                mode=modes,
+                # What moves in from outside is repeated in the image, unknown (0) in the label.
+                padding_mode=["border", "zeros"],
+            ),
+            RandGaussianNoised("image", prob=0.3, std=0.1),
+            RandScaleIntensityd("image", factors=0.2, prob=0.5),
+            RandShiftIntensityd("image", offsets=0.2, prob=0.5),
+        ]
+    )
+    augment.set_random_state(seed=seed)
+    return augment
+
+
+def _targets(labels: torch.Tensor) -> torch.Tensor:
+    """Shifted labels (0 unknown) to the losses' classes (255 unknown)."""
+    classes = labels.long() - 1
+    return torch.where(classes < 0, IGNORED, classes)
+
+
+def _validation_dice(network: nn.Module, validation: Sequence[LabelledSlice]) -> float | None:
+    """Dice over all validation slices together, mean over the structures they show."""
+    from activeseg.model.inference import padded_logits
+
+    if not validation:
+        return None
+    network.eval()
+    shared: dict[int, int] = {}
+    sizes: dict[int, int] = {}
+    for each in validation:
+        truth = each.label[0].long() - 1
+        found = padded_logits(network, each.image.float()[None])[0].argmax(0).cpu()
+        for value in set(truth.unique().tolist()) | set(found.unique().tolist()):
+            overlap = int(((truth == value) & (found == value)).sum())
+            shared[value] = shared.get(value, 0) + overlap
+            size = int((truth == value).sum()) + int((found == value).sum())
+            sizes[value] = sizes.get(value, 0) + size
+    scores = [2 * shared[value] / sizes[value] for value in sizes if value > 0]
+    return float(np.mean(scores)) if scores else None
+
+
+def _load_start(network: nn.Module, start: Mapping[str, torch.Tensor]) -> None:
+    """Take over weights that were trained before."""
+    try:
+        network.load_state_dict(start)
+    except RuntimeError as error:
+        raise ModelError(
+            "the start weights do not fit: they were trained for another number of structures "
+            "or another modality"
+        ) from error
+
+
+@contextmanager
+def _plain_tensors() -> Iterator[None]:
+    """MONAI's transforms on plain tensors: tracking metadata would cost more than the work."""
+    before = get_track_meta()
+    set_track_meta(False)
+    try:
+        yield
+    finally:
+        set_track_meta(before)

@@ -1,0 +1,30 @@
+"""The name of a model in ``project.json``: the built-in one, or the path of a checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from activeseg.errors import ModelError
+
+__all__ = ["BUILT_IN", "check_model"]
+
+BUILT_IN = "unet25d"
+"""The built-in network with fresh weights."""
+
+
+def check_model(name_or_path: str) -> str:
+    """The name to keep: `unet25d`, or the absolute path of a file that is there.
+
+    Whether the checkpoint fits is seen when training starts from it.
+
+    Raises:
+        ModelError: If it is neither.
+    """
+    if name_or_path == BUILT_IN:
+        return BUILT_IN
+    path = Path(name_or_path)
+    if not path.is_file():
+        raise ModelError(
+            f"no model '{name_or_path}'; expected {BUILT_IN} or the path of a model.pt"
+        )
+    return str(path.absolute())

@@ -1,0 +1,76 @@
+"""Where a project stands, and what to type next."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from activeseg.project.folder import Project
+from activeseg.project.settings import FORMAT_VERSION
+
+__all__ = ["project_status"]
+
+
+def project_status(project: Project) -> dict[str, Any]:
+    """What ``status --json`` prints, read from the folder's files alone.
+
+    Returns:
+        JSON-able. ``accepted`` are the keys of all annotated slices, ``open`` those that the
+        latest batch still waits for, ``working`` who works on which of them; ``slices`` counts
+        the cohort's slices in the project's planes; ``minutes_spent`` adds up every acceptance,
+        replaced ones too; ``round`` is the latest batch's; ``estimated_dice`` is the latest
+        estimate (0 to 1) or null; ``next`` is what to type next.
+
+    Raises:
+        ProjectError: If a file of the project is damaged.
+    """
+    acceptances = project.all_annotations()
+    accepted = sorted({annotation.key for annotation in acceptances})
+    waiting = [str(suggestion.key) for suggestion in project.open_suggestions()]
+    batch = project.latest_batch()
+    trained = [files.number for files in project.rounds() if files.model.is_file()]
+    geometries = [volume.geometry for volume in project.cohort.volumes]
+    return {
+        "project": str(project.folder),
+        "format_version": FORMAT_VERSION,
+        "cohort": str(project.cohort.root),
+        "volumes": [volume.id for volume in project.cohort.volumes],
+        "structures": [{"name": s.name, "value": s.value} for s in project.structures],
+        "plane_policy": project.plane_policy,
+        "slices": sum(
+            geometry.slice_count(plane)
+            for geometry in geometries
+            for plane in geometry.planes(project.plane_policy)
+        ),
+        "strategy": project.strategy,
+        "seed": project.seed,
+        "model": project.model,
+        "round": None if batch is None else batch.round,
+        "last_trained_round": max(trained, default=None),
+        "accepted": [str(key) for key in accepted],
+        "annotated_slices": len(accepted),
+        "open": waiting,
+        "working": {str(key): claim.author for key, claim in project.working_on().items()},
+        "minutes_spent": sum(annotation.seconds for annotation in acceptances) / 60,
+        "authors": sorted({annotation.author for annotation in acceptances}),
+        "estimated_dice": _estimated_dice(project),
+        "next": _next_step(project, annotated=bool(accepted), waiting=bool(waiting)),
+    }
+
+
+def _estimated_dice(project: Project) -> float | None:
+    """The latest round's estimate that there is."""
+    for files in reversed(project.rounds()):
+        if files.estimate.is_file():
+            value = files.read_estimate().get("estimated_dice")
+            return None if value is None else float(value)
+    return None
+
+
+def _next_step(project: Project, annotated: bool, waiting: bool) -> str:
+    """The command that carries the loop on."""
+    folder = shlex.quote(str(project.folder))
+    if waiting:
+        return f"activeseg next {folder}"
+    verb = "round" if annotated else "suggest"
+    return f"activeseg {verb} {folder} --minutes 30"

@@ -39,19 +39,13 @@ class ActiveSeg(ScriptedLoadableModule):
 
 
 class ActiveSegLogic(ScriptedLoadableModuleLogic):
-    """Hands the face its worker and the engine's packages."""
+    """Hands the face its worker."""
 
     def __init__(self) -> None:
         super().__init__()
         from activeseg_slicer.worker import Worker
 
         self.worker = Worker()
-
-    def ready(self) -> bool:
-        """Install what the engine needs, after asking; False if the user declined."""
-        from activeseg_slicer.requirements import ensure
-
-        return ensure(Path(__file__).parent / "Resources" / "requirements.txt")
 
 
 class ActiveSegWidget(ScriptedLoadableModuleWidget):
@@ -63,7 +57,7 @@ class ActiveSegWidget(ScriptedLoadableModuleWidget):
         from activeseg_slicer.panel import StatusPanel
 
         self.logic = ActiveSegLogic()
-        self.panel = StatusPanel(self.layout, self.logic.worker, self.logic.ready)
+        self.panel = StatusPanel(self.layout, self.logic.worker)
 
     def cleanup(self) -> None:
         """End what runs, before the application takes the widgets away."""

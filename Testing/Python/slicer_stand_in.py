@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import unittest
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 PROPERTIES = {"text"}
@@ -142,45 +141,14 @@ class ScriptedLoadableModuleTest(unittest.TestCase):
         raise NotImplementedError
 
 
-class Application:
-    """What the stand-in's dialogs answer and what they were asked."""
-
-    def __init__(self) -> None:
-        self.agrees = True
-        self.asked: list[str] = []
-        self.installed: list[str] = []
-
-    def confirmOkCancelDisplay(self, text: str) -> bool:
-        self.asked.append(text)
-        return self.agrees
-
-    def pip_install(self, requirements: str) -> None:
-        self.installed.append(requirements)
-
-    def load_requirements(self, path: str) -> list[str]:
-        lines = Path(path).read_text("utf-8").splitlines()
-        return [line for line in lines if line and not line.startswith("#")]
-
-    def pip_ensure(self, requirements: list[str], requester: str) -> None:
-        self.asked.append(requester)
-        if not self.agrees:
-            raise RuntimeError("User declined package installation")
-        self.installed += requirements
-
-
 def module(name: str, **members: object) -> ModuleType:
     made = ModuleType(name)
     vars(made).update(members)
     return made
 
 
-def modules(application: Application, version: tuple[int, int] = (5, 12)) -> dict[str, ModuleType]:
-    """What `import qt` and `import slicer` find, for `sys.modules`.
-
-    Args:
-        application: Answers for the user.
-        version: Slicer's; ``slicer.packaging`` came with 5.11.
-    """
+def modules() -> dict[str, ModuleType]:
+    """What `import qt` and `import slicer` find, for `sys.modules`."""
     widgets = (QFileDialog, QHBoxLayout, QLineEdit, QPlainTextEdit, QPushButton, QTimer)
     bases = (
         ScriptedLoadableModule,
@@ -193,18 +161,7 @@ def modules(application: Application, version: tuple[int, int] = (5, 12)) -> dic
         "ScriptedLoadableModule": module(
             "slicer.ScriptedLoadableModule", **{base.__name__: base for base in bases}
         ),
-        "util": module(
-            "slicer.util",
-            confirmOkCancelDisplay=application.confirmOkCancelDisplay,
-            pip_install=application.pip_install,
-        ),
     }
-    if version >= (5, 11):
-        parts["packaging"] = module(
-            "slicer.packaging",
-            load_requirements=application.load_requirements,
-            pip_ensure=application.pip_ensure,
-        )
     return {
         "qt": module("qt", **{widget.__name__: widget for widget in widgets}),
         "slicer": module("slicer", __path__=[], **parts),

@@ -32,6 +32,7 @@ NEIGHBOURS = {
     ("files", "errors"),
     ("annotations", "cohort"),
     ("loop", "oracle"),
+    ("loop", "report"),
     ("__main__", "cli"),
 }
 

@@ -47,13 +47,22 @@ def test_value_left_next_to_an_annotated_slice() -> None:
 
 
 def test_first_slice_overhead_is_part_of_the_rate() -> None:
-    # a0 1/25, then a50 0.6/10 (its volume is open) before b0 0.9/25, which no longer fits.
-    pool = [candidate("a", 0, 1.0), candidate("a", 50, 0.6), candidate("b", 0, 0.9)]
+    # a0 1/25, then a50 0.8/2/10 (its volume is open) before b0 0.9/25, which no longer fits.
+    pool = [candidate("a", 0, 1.0), candidate("a", 50, 0.8), candidate("b", 0, 0.9)]
     chosen = choose_per_minute(pool, 59.0, 15.0, 6.0, rng())
     assert names(chosen) == ["a0", "a50"]
     assert [choice.seconds for choice in chosen] == [25, 10]
     assert names(choose_per_minute(pool, 60.0, 15.0, 6.0, rng())) == ["a0", "a50", "b0"]
     assert names(choose_per_minute(pool, 20.0, 0.0, 6.0, rng())) == ["a0", "b0"]
+
+
+def test_every_further_slice_of_a_volume_counts_less() -> None:
+    # a90 is worth 0.9, but half of it while a0 is in the batch: b0 with 0.5 comes first.
+    pool = [candidate("a", 0, 1.0), candidate("a", 90, 0.9), candidate("b", 0, 0.5)]
+    assert names(choose_per_minute(pool, 20.0, 0.0, 6.0, rng())) == ["a0", "b0"]
+    assert [c.value for c in choose_per_minute(pool, 30.0, 0.0, 6.0, rng())] == pytest.approx(
+        [1, 0.45, 0.5]
+    )
 
 
 def test_cheap_slices_win_over_somewhat_better_dear_ones() -> None:
@@ -65,10 +74,10 @@ def test_a_neighbour_waits_for_a_distant_slice() -> None:
     pool = [candidate("a", 0, 1.0), candidate("a", 2, 0.9), candidate("a", 30, 0.5)]
     near = choose_per_minute(pool, 20.0, 0.0, 6.0, rng())
     assert names(near) == ["a0", "a30"]
-    assert [choice.value for choice in near] == pytest.approx([1, 0.5])
+    assert [choice.value for choice in near] == pytest.approx([1, 0.5 / 2])
     assert names(choose_per_minute(pool, 20.0, 0.0, 0.5, rng())) == ["a0", "a2"]
     all_of_it = choose_per_minute(pool, 30.0, 0.0, 6.0, rng())
-    assert all_of_it[-1].value == pytest.approx(0.9 * (1 - math.exp(-((2 / 6) ** 2))))
+    assert all_of_it[-1].value == pytest.approx(0.9 * (1 - math.exp(-((2 / 6) ** 2))) / 3)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +147,8 @@ def plain_greedy(
                 if (volume, plane) == (each.key.volume, each.key.plane)
             ]
             left = 1 - math.exp(-((min(gaps) / reach) ** 2)) if gaps else 1.0
-            rate = each.value * left / seconds
+            in_volume = sum(c.key.volume == each.key.volume for c in chosen)
+            rate = each.value * left / (1 + in_volume) / seconds
             if best is None or rate > best[0]:
                 best = (rate, each, seconds)
         if best is None:

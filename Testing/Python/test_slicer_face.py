@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import subprocess
 import sys
 import threading
 from types import SimpleNamespace
@@ -13,22 +14,14 @@ import pytest
 import slicer_stand_in as stand_in
 from activeseg_slicer.worker import Worker
 
-REQUIREMENTS = "# the list\nnumpy\nsurely-not-installed>=1.0  # why\n"
+BEYOND_SLICER = ("filelock", "matplotlib", "monai", "rich", "scipy", "sklearn", "torch")
 
 
 @pytest.fixture
 def application(monkeypatch):
-    """A Slicer 5.12 to import from; what the face loads is forgotten afterwards."""
-    application = stand_in.Application()
-    start(application, monkeypatch, (5, 12))
-    return application
-
-
-def start(application, monkeypatch, version):
-    for name in list(sys.modules):
-        if name in ("activeseg_slicer.panel", "activeseg_slicer.requirements"):
-            monkeypatch.delitem(sys.modules, name)
-    for name, made in stand_in.modules(application, version).items():
+    """A Slicer to import from; the panel that was loaded with it is forgotten afterwards."""
+    monkeypatch.delitem(sys.modules, "activeseg_slicer.panel", raising=False)
+    for name, made in stand_in.modules().items():
         monkeypatch.setitem(sys.modules, name, made)
 
 
@@ -122,13 +115,13 @@ class FakeProcess:
 class Desk:
     """The panel with its widgets in hand and a process that answers as told."""
 
-    def __init__(self, answer="", code=0, ready=True, hangs=False):
+    def __init__(self, answer="", code=0, hangs=False):
         from activeseg_slicer.panel import StatusPanel
 
         self.commands = []
         self.process = FakeProcess(answer, code, hangs)
         layout = stand_in.QVBoxLayout()
-        self.panel = StatusPanel(layout, Worker(self.launch), lambda: ready)
+        self.panel = StatusPanel(layout, Worker(self.launch))
         row, self.text = layout._state["items"]
         self.folder, self.choose, self.refresh, self.cancel = row._state["items"]
         self.timer = self.panel._timer
@@ -185,13 +178,6 @@ class TestPanel:
         assert desk.commands == []
         assert "Choose" in desk.text.toPlainText()
 
-    def test_declined_packages_start_nothing(self, tmp_path):
-        desk = Desk(ready=False)
-        desk.folder.setText(str(tmp_path))
-        desk.refresh.click()
-        assert desk.commands == []
-        assert "packages" in desk.text.toPlainText()
-
     def test_cancel_ends_the_command(self, tmp_path):
         desk = Desk(hangs=True)
         desk.folder.setText(str(tmp_path))
@@ -210,41 +196,18 @@ class TestPanel:
         assert not desk.timer.isActive()
 
 
-class TestRequirements:
-    @pytest.fixture
-    def listed(self, tmp_path):
-        path = tmp_path / "requirements.txt"
-        path.write_text(REQUIREMENTS, "utf-8")
-        return path
-
-    def ensure(self, listed):
-        requirements = importlib.import_module("activeseg_slicer.requirements")
-        assert requirements.missing(listed) == ["surely-not-installed>=1.0"]
-        return requirements.ensure(listed)
-
-    def test_slicers_own_installer_is_asked(self, application, listed):
-        # It installs nothing here, so the package is still missing and the answer is no.
-        assert not self.ensure(listed)
-        assert application.asked == ["ActiveSeg"]
-        assert len(application.installed) == 2
-
-    def test_declined(self, application, listed):
-        application.agrees = False
-        assert not self.ensure(listed)
-        assert application.installed == []
-
-    @pytest.mark.parametrize("agrees", [True, False])
-    def test_before_slicer_5_11(self, application, listed, monkeypatch, agrees):
-        start(application, monkeypatch, (5, 10))
-        monkeypatch.delitem(sys.modules, "slicer.packaging")
-        application.agrees = agrees
-        assert self.ensure(listed) is agrees
-        assert "surely-not-installed>=1.0" in application.asked[0]
-        assert application.installed == (["surely-not-installed>=1.0"] if agrees else [])
-
-    def test_nothing_missing_asks_nobody(self, application, tmp_path):
-        requirements = importlib.import_module("activeseg_slicer.requirements")
-        listed = tmp_path / "requirements.txt"
-        listed.write_text("numpy\n", "utf-8")
-        assert requirements.ensure(listed)
-        assert application.asked == []
+def test_what_the_panel_runs_needs_only_what_slicer_brings(tmp_path):
+    """So nothing has to be installed into Slicer's Python: numpy is there, the others are not."""
+    cohort, project = str(tmp_path / "cohort"), str(tmp_path / "project")
+    engine = [sys.executable, "-m", "activeseg"]
+    subprocess.run([*engine, "phantom", cohort, "--volumes", "2"], check=True, capture_output=True)
+    subprocess.run([*engine, "init", project, "--cohort", cohort], check=True, capture_output=True)
+    code = (
+        "import sys\n"
+        f"for name in {BEYOND_SLICER}: sys.modules[name] = None\n"  # None: refused by import
+        "from activeseg.cli import main\n"
+        f"sys.exit(main(['status', {project!r}, '--json']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["volumes"] == ["phantom_000", "phantom_001"]

@@ -6,7 +6,6 @@ instead of attributes, ``signal.connect(function)``, and no new attributes on wi
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,12 +28,10 @@ class StatusPanel:
     Args:
         layout: The vertical layout to fill.
         worker: Runs the command.
-        ready: Asked before each run; False when what the engine needs was not installed.
     """
 
-    def __init__(self, layout: qt.QVBoxLayout, worker: Worker, ready: Callable[[], bool]) -> None:
+    def __init__(self, layout: qt.QVBoxLayout, worker: Worker) -> None:
         self._worker = worker
-        self._ready = ready
         self._folder = qt.QLineEdit()
         self._folder.setPlaceholderText(_("Project folder"))
         self._choose = qt.QPushButton(_("Choose..."))
@@ -78,9 +75,6 @@ class StatusPanel:
             return
         if not folder:
             self._text.setPlainText(_("Choose a project folder first."))
-            return
-        if not self._ready():
-            self._text.setPlainText(_("ActiveSeg needs its Python packages to read a project."))
             return
         self._worker.start(
             "status",

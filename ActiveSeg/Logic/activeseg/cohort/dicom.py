@@ -7,6 +7,7 @@ otherwise give an image whose geometry is wrong without a sign.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,6 +32,16 @@ _MODALITY = "0008|0060"
 # Documents and objects that lie among images but are none.
 _NO_IMAGES = frozenset({"RTSTRUCT", "RTPLAN", "RTDOSE", "SEG", "SR", "PR", "KO", "REG", "DOC"})
 
+# The mark of a DICOM file (PS3.10 section 7.1), and where its header names the kind of object:
+# Media Storage SOP Class UID (0002,0002), always explicit little endian.
+_MARK = b"DICM"
+_META_BYTES = 1024
+_STORED_CLASS = re.compile(rb"\x02\x00\x02\x00UI(..)", re.DOTALL)
+_SLICE_CLASSES = frozenset(
+    b"1.2.840.10008.5.1.4.1.1." + kind
+    for kind in (b"2", b"2.1", b"4", b"4.1", b"128", b"130")  # CT, MR, PET, old and enhanced
+)
+
 # Slice positions may stray from equal steps by this part of a step (headers are rounded).
 _UNEVEN = 0.02
 
@@ -49,12 +60,12 @@ class DicomSeries:
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether a file carries DICOM's mark (bytes 128 to 131, PS3.10 section 7.1)."""
+    """Whether a file carries DICOM's mark."""
     if path.name.startswith(".") or not path.is_file():
         return False
     with path.open("rb") as file:
         file.seek(128)
-        return file.read(4) == b"DICM"
+        return file.read(4) == _MARK
 
 
 def series_below(root: Path, leave_out: Path) -> list[DicomSeries]:
@@ -208,12 +219,36 @@ def _series_of(folder: Path) -> dict[str, list[str]]:
     import SimpleITK
 
     SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
-    series: dict[str, list[str]] = {}
-    for uid in sorted(SimpleITK.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))):
-        files = list(SimpleITK.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid))
-        if files and _tags(files[0]).get(_MODALITY, "") not in _NO_IMAGES:
-            series[uid] = files
-    return series
+    reader = SimpleITK.ImageSeriesReader
+    series = {
+        uid: list(reader.GetGDCMSeriesFileNames(str(folder), uid))
+        for uid in sorted(reader.GetGDCMSeriesIDs(str(folder)))
+    }
+    # GDCM leaves out what it cannot read; a first or last slice would be lost without a gap.
+    listed = {Path(file).name for files in series.values() for file in files}
+    for entry in sorted(folder.iterdir()):
+        if entry.name not in listed and _is_lost_slice(entry):
+            raise CohortError(f"the DICOM image {entry.name} is damaged or truncated", folder.name)
+    return {
+        uid: files
+        for uid, files in series.items()
+        if files and _tags(files[0]).get(_MODALITY, "") not in _NO_IMAGES
+    }
+
+
+def _is_lost_slice(path: Path) -> bool:
+    """Whether a file that GDCM did not take for an image should have been one."""
+    if path.name.startswith(".") or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        start = file.read(_META_BYTES)
+    if start[128:132] != _MARK:
+        return path.suffix.lower() == ".dcm"
+    kind = _STORED_CLASS.search(start)
+    if kind is None:
+        return False
+    length = int.from_bytes(kind[1], "little")
+    return start[kind.end() : kind.end() + length].rstrip(b"\0") in _SLICE_CLASSES
 
 
 def _files_of(path: Path) -> list[str]:

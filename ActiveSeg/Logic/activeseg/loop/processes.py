@@ -89,7 +89,7 @@ def side_by_side(
     """
     context = multiprocessing.get_context("spawn")
     messages: multiprocessing.Queue[Message] = context.Queue()
-    waiting = [
+    waiting: list[tuple[str, BaseProcess]] = [
         (name, context.Process(target=_run, args=(name, job, messages), daemon=True))
         for name, job in jobs.items()
     ]

@@ -53,11 +53,12 @@ def slice_information(scan: Scan, plane: Plane) -> npt.NDArray[np.float32]:
     The mean size of the in-plane grey-value steps: next to nothing in air.
     """
     slices = _slices(scan, plane)
-    rows = np.abs(np.diff(slices, axis=2)).mean(axis=(1, 2, 3))
-    columns = np.abs(np.diff(slices, axis=3)).mean(axis=(1, 2, 3))
-    steps = rows + columns
+    steps = np.zeros(len(slices), dtype=np.float32)
+    for axis in (2, 3):
+        if slices.shape[axis] > 1:  # a volume of one slice, cut across, has a single row
+            steps += np.abs(np.diff(slices, axis=axis)).mean(axis=(1, 2, 3))
     most = float(steps.max())
-    return (steps / most if most > 0 else np.ones_like(steps)).astype(np.float32)
+    return steps / most if most > 0 else np.ones_like(steps)
 
 
 def _slices(scan: Scan, plane: Plane) -> npt.NDArray[np.float32]:

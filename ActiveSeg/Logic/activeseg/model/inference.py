@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn.modules.dropout import _DropoutNd
 
 from activeseg.keys import Plane
-from activeseg.model.network import STRIDE, NetworkConfig, load, pick_device
+from activeseg.model.network import STRIDE, NetworkConfig, load, pick_device, seeded
 from activeseg.model.protocol import Box, SegmentationModel
 from activeseg.model.scan import Scan, axis_of
 from activeseg.model.slices import resize
@@ -65,8 +65,7 @@ class SliceModel(SegmentationModel):
         inside = scan.channels[(slice(None), *box)]
         part = Scan(np.ascontiguousarray(inside), scan.spacing, scan.planes)
         for number in range(passes):
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed * 1009 + number)
+            with seeded(seed * 1009 + number):
                 dropout_only(self._network)
                 sample = self._fused(part)
                 self._network.eval()
@@ -113,8 +112,9 @@ def padded_logits(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
     device = next(network.parameters()).device
     with torch.inference_mode():
         if window == tuple(padded.shape[2:]):
-            logits: torch.Tensor = network(padded.to(device))
+            logits = network(padded.to(device))
         else:
             inferer = SlidingWindowInferer(window, sw_batch_size=SLICES_AT_ONCE, mode="gaussian")
             logits = inferer(padded.to(device), network)
-    return logits[..., :rows, :columns]
+    inside: torch.Tensor = logits[..., :rows, :columns]
+    return inside

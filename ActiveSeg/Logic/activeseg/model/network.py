@@ -9,7 +9,11 @@ from __future__ import annotations
 
 import io
 import pickle
+import struct
 import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +25,7 @@ from torch import nn
 from activeseg.errors import ModelError
 from activeseg.files import write_atomic
 
-__all__ = ["STRIDE", "NetworkConfig", "build", "load", "pick_device", "save"]
+__all__ = ["STRIDE", "NetworkConfig", "build", "load", "pick_device", "save", "seeded"]
 
 CHECKPOINT_FORMAT = 1
 WIDTHS = (32, 64, 128, 128)
@@ -29,6 +33,20 @@ STRIDE = 8
 """Heights and widths that the network takes are multiples of this."""
 
 DROPOUT = 0.1
+
+# torch raises whatever its zip reader or unpickler met: there is no narrower base class.
+_UNREADABLE = (
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    pickle.UnpicklingError,
+    struct.error,
+)
 
 
 @dataclass(frozen=True)
@@ -67,6 +85,15 @@ def pick_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """A block with torch's chance fixed by `seed`; the state outside it is as it was."""
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
+
+
 def save(path: Path, network: nn.Module, config: NetworkConfig, facts: dict[str, Any]) -> None:
     """Write a checkpoint in one step; it holds tensors and plain values only.
 
@@ -96,34 +123,38 @@ def load(path: Path) -> tuple[nn.Module, NetworkConfig, dict[str, Any]]:
     Raises:
         ModelError: If the file is missing, damaged, or not a checkpoint of ActiveSeg.
     """
+    if not path.is_file():
+        raise ModelError(f"{path}: no such checkpoint; run 'activeseg train' first")
+    unreadable = f"{path}: not a readable checkpoint; delete it and run 'activeseg train' again"
+    if not zipfile.is_zipfile(path):  # cut off, or of another kind; `save` writes zip archives
+        raise ModelError(unreadable)
     try:
         with warnings.catch_warnings():
-            # A file that is no checkpoint at all makes torch warn before it raises.
+            # An archive of another kind makes torch warn before it raises.
             warnings.simplefilter("ignore")
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise ModelError(f"{path}: no such checkpoint; run 'activeseg train' first") from None
-    # torch raises whatever its zip reader or unpickler met: there is no narrower base class.
-    except (RuntimeError, OSError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
-        raise ModelError(
-            f"{path}: not a readable checkpoint ({type(error).__name__}); "
-            "delete it and run 'activeseg train' again"
-        ) from error
+    except _UNREADABLE as error:
+        raise ModelError(unreadable) from error
     if not isinstance(checkpoint, dict) or checkpoint.get("format") != CHECKPOINT_FORMAT:
         raise ModelError(
             f"{path}: not a checkpoint of ActiveSeg (format {CHECKPOINT_FORMAT}); "
             "expected a model.pt of a project"
         )
-    raw = checkpoint["config"]
-    config = NetworkConfig(
-        image_channels=int(raw["image_channels"]),
-        structures=tuple(int(value) for value in raw["structures"]),
-        pixel_mm=float(raw["pixel_mm"]),
-        modality=str(raw["modality"]),
-    )
-    network = build(config)
     try:
+        raw = checkpoint["config"]
+        config = NetworkConfig(
+            image_channels=int(raw["image_channels"]),
+            structures=tuple(int(value) for value in raw["structures"]),
+            pixel_mm=float(raw["pixel_mm"]),
+            modality=str(raw["modality"]),
+        )
+        with seeded(0):  # the fresh weights are thrown away at once
+            network = build(config)
         network.load_state_dict(checkpoint["weights"])
-    except RuntimeError as error:
-        raise ModelError(f"{path}: its weights do not fit the built-in network") from error
-    return network, config, dict(checkpoint["facts"])
+        facts = dict(checkpoint["facts"])
+    except (RuntimeError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"{path}: its contents do not fit the built-in network; "
+            "delete it and run 'activeseg train' again"
+        ) from error
+    return network, config, facts

@@ -115,4 +115,5 @@ def _robust_z_score(array: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         return np.zeros_like(array)
     quarter, median, three_quarters = np.percentile(tissue, (25, 50, 75))
     scale = max(float(three_quarters - quarter) / 1.349, 1e-6)
-    return np.clip((array - median) / scale, -_CLIP_MR, _CLIP_MR).astype(np.float32)
+    clipped: npt.NDArray[np.float32] = np.clip((array - median) / scale, -_CLIP_MR, _CLIP_MR)
+    return clipped.astype(np.float32)

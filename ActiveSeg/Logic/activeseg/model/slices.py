@@ -121,7 +121,7 @@ class Sampler:
         self._rng = rng
         shown: dict[int, list[int]] = {}
         for number, each in enumerate(slices):
-            for value in torch.unique(each.label).tolist():
+            for value in torch.unique(each.label[each.label > 0]).tolist():
                 shown.setdefault(int(value), []).append(number)
         self._shown = shown
         self._classes = sorted(shown)

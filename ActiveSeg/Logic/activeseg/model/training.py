@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from monai.data import get_track_meta, set_track_meta
 from monai.losses import DiceLoss
+from monai.networks.utils import one_hot
 from monai.transforms import (
     Compose,
     RandAffined,
@@ -26,7 +27,8 @@ from monai.transforms import (
 from torch import nn
 
 from activeseg.errors import ModelError
-from activeseg.model.network import NetworkConfig, build, pick_device
+from activeseg.model.inference import padded_logits
+from activeseg.model.network import NetworkConfig, build, pick_device, seeded
 from activeseg.model.slices import IGNORED, LabelledSlice, Sampler, patch_size
 from activeseg.progress import Progress
 
@@ -71,20 +73,16 @@ class _Loss(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self._dice = DiceLoss(
-            include_background=False,
-            to_onehot_y=True,
-            softmax=True,
-            batch=True,
-            ignore_index=IGNORED,
-        )
-        self._cross_entropy = nn.CrossEntropyLoss(ignore_index=IGNORED)
+        self._dice = DiceLoss(include_background=False, batch=True)
+        self._cross_entropy = nn.CrossEntropyLoss(ignore_index=IGNORED, reduction="sum")
 
     def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Loss of logits `[N, C, H, W]` against classes `[N, 1, H, W]`."""
-        dice: torch.Tensor = self._dice(logits, target)
-        cross_entropy: torch.Tensor = self._cross_entropy(logits, target[:, 0])
-        return dice + cross_entropy
+        """Loss of logits `[N, C, H, W]` against classes `[N, 1, H, W]`; 0 if none is known."""
+        known = target != IGNORED
+        truth = one_hot(torch.where(known, target, 0), num_classes=logits.shape[1])
+        dice: torch.Tensor = self._dice(logits.softmax(dim=1) * known, truth * known)
+        total: torch.Tensor = self._cross_entropy(logits, target[:, 0])
+        return dice + total / known.sum().clamp(min=1)
 
 
 def train(
@@ -116,8 +114,7 @@ def train(
     if not slices:
         raise ModelError("no annotated slice to learn from; annotate at least one")
     device = pick_device()
-    with torch.random.fork_rng(devices=[]), _plain_tensors():
-        torch.manual_seed(seed)
+    with seeded(seed), _plain_tensors():
         network = build(config)
         if start is not None:
             _load_start(network, start)
@@ -139,8 +136,10 @@ def _fit(
     optimiser = torch.optim.AdamW(
         network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
     )
+    # Of less than 20 steps the warm-up would be one step or none, and divide by its length less 1.
+    total = max(20, recipe.steps + 1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, recipe.learning_rate, total_steps=recipe.steps + 1, pct_start=0.1
+        optimiser, recipe.learning_rate, total_steps=total, pct_start=0.1
     )
     loss_of, device = _Loss(), next(network.parameters()).device
     checks = {max(1, round(recipe.steps * part)) for part in (0.8, 0.9, 1.0)}
@@ -200,8 +199,6 @@ def _targets(labels: torch.Tensor) -> torch.Tensor:
 
 def _validation_dice(network: nn.Module, validation: Sequence[LabelledSlice]) -> float | None:
     """Dice over all validation slices together, mean over the structures they show."""
-    from activeseg.model.inference import padded_logits
-
     if not validation:
         return None
     network.eval()
@@ -210,6 +207,7 @@ def _validation_dice(network: nn.Module, validation: Sequence[LabelledSlice]) ->
     for each in validation:
         truth = each.label[0].long() - 1
         found = padded_logits(network, each.image.float()[None])[0].argmax(0).cpu()
+        found[truth < 0] = -1  # not known: neither right nor wrong
         for value in set(truth.unique().tolist()) | set(found.unique().tolist()):
             overlap = int(((truth == value) & (found == value)).sum())
             shared[value] = shared.get(value, 0) + overlap

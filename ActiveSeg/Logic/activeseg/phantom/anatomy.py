@@ -100,6 +100,8 @@ class Anatomy:
         """Draw a patient; one who lacks a structure is otherwise the same."""
         size = rng.uniform(0.9, 1.1)
         organ = _blob(rng, (-36, -6, 2), (30, 33, 36), size, jitter=6, bumps=0.13)
+        gland = _beside(rng, organ, size)
+        loops = [_loop(rng, size) for _ in range(int(rng.integers(8, 13)))]
         return cls(
             warp=(
                 Waves.draw(rng, 5, (110, 220), 4.0),
@@ -109,13 +111,13 @@ class Anatomy:
             trunk=(size * rng.uniform(78, 86), size * rng.uniform(58, 66)),
             fat_mm=rng.uniform(4, 13),
             organ=organ,
-            gland=_beside(rng, organ, size),
+            gland=gland,
             second_organ=_blob(rng, (46, 8, 8), (17, 24, 26), size, jitter=7, bumps=0.13),
             kidneys=(
                 _blob(rng, (-40, 34, -34), (13, 12, 24), size, jitter=5, bumps=0.08),
                 _blob(rng, (40, 34, -26), (13, 12, 24), size, jitter=5, bumps=0.08),
             ),
-            bowel=tuple(_loop(rng, size) for _ in range(int(rng.integers(6, 10)))),
+            bowel=tuple(loop for loop in loops if not _touch(loop, gland)),
             vessel_path=(
                 (rng.uniform(-9, -3), *rng.uniform(3, 6, 2), *rng.uniform(0, 2 * np.pi, 2)),
                 (rng.uniform(12, 17), *rng.uniform(2, 5, 2), *rng.uniform(0, 2 * np.pi, 2)),
@@ -236,3 +238,9 @@ def _loop(rng: np.random.Generator, size: float) -> Blob:
     a, b, c = rng.uniform(8, 15, 3)
     waves = Waves.draw(rng, 6, (20, 45), 0.15)
     return Blob((float(x), float(y), float(z)), (float(a), float(b), float(c)), waves)
+
+
+def _touch(one: Blob, other: Blob) -> bool:
+    """Whether two blobs come so close that their border could not be told by eye."""
+    apart = np.subtract(one.centre, other.centre)
+    return bool(np.linalg.norm(apart / np.add(one.axes, other.axes)) < 1.1)

@@ -98,7 +98,7 @@ def mr_image(rng: np.random.Generator, look: Look) -> npt.NDArray[np.int16]:
     """A T1-like image at an arbitrary scale with a smooth bias field and Rician noise."""
     levels = dict(_MR_LEVELS)
     organ = rng.uniform(0.52, 0.62)
-    vessel = rng.uniform(1.25, 1.45) if look.rare else rng.uniform(0.15, 0.25)
+    vessel = rng.uniform(0.38, 0.46) if look.rare else rng.uniform(0.12, 0.2)
     levels |= dict.fromkeys(_LIKE_ORGAN, organ) | dict.fromkeys(_LIKE_VESSEL, vessel)
     image = _signal(rng, look, levels, texture=0.07)
     bias = Waves.draw(rng, 4, (220, 420), rng.uniform(0.1, 0.22)).at(look.points)

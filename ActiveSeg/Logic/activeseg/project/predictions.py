@@ -163,7 +163,8 @@ def read_prediction(files: RoundFiles, volume: str, model: str | None = None) ->
     """
     file = _file(files, volume)
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        # Opened here, since numpy leaves a damaged archive open.
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             if model is not None and str(archive["model"]) != model:
                 return None
             steps = archive["entropy"].astype(np.float32)
@@ -201,7 +202,7 @@ def read_scores(files: RoundFiles) -> Iterator[ScoredSlice]:
         ProjectError: If the file is damaged.
     """
     try:
-        with np.load(files.scores, allow_pickle=False) as archive:
+        with files.scores.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             volumes = archive["volumes"].tolist()
             columns = {field.name: archive[field.name].tolist() for field in fields(Scores)}
     except (OSError, KeyError, ValueError, EOFError, BadZipFile, zlib.error) as error:

@@ -85,7 +85,8 @@ def canonical_slice(
 ) -> npt.NDArray[np.uint8]:
     """A native 2-D slice in canonical orientation, `[H, W]`."""
     one_slice = np.expand_dims(slice2d, geometry.array_axis(key.plane))
-    return geometry.to_canonical(one_slice).take(0, axis=axis_of(key.plane))
+    canonical: npt.NDArray[np.uint8] = geometry.to_canonical(one_slice)
+    return canonical.squeeze(axis=axis_of(key.plane))
 
 
 def annotated_slices(

@@ -57,9 +57,7 @@ def _loop(steps: dict[_Corner, list[_Corner]], start: _Corner) -> list[_Corner]:
     return loop
 
 
-def _take(
-    steps: dict[_Corner, list[_Corner]], here: _Corner, before: _Corner | None
-) -> _Corner:
+def _take(steps: dict[_Corner, list[_Corner]], here: _Corner, before: _Corner | None) -> _Corner:
     """The next corner; where two pixels touch at a corner, turn right to stay with one of them."""
     choices = steps[here]
     chosen = choices[0]

@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Arm", "Point", "main_arm", "number", "outcome", "read_arms", "verdict"]
+__all__ = ["ARM_COLOURS", "Arm", "Point", "main_arm", "number", "outcome", "read_arms", "verdict"]
+
+ARM_COLOURS = 6
+"""So many arms have a colour of their own, as ``--arm-1`` and so on in the style."""
 
 MAIN = "activeseg"
 _NOT_KNOWN = "–"
@@ -149,7 +152,9 @@ def _mean_point(points: Sequence[Point]) -> Point:
         slices=sum(point.slices for point in points) / len(points),
         dice=_mean([point.dice for point in points]),
         estimated=_mean([point.estimated for point in points]),
-        structures={name: _mean([point.structures.get(name) for point in points]) for name in names},
+        structures={
+            name: _mean([point.structures.get(name) for point in points]) for name in names
+        },
     )
 
 

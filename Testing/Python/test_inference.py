@@ -1,0 +1,338 @@
+"""Softmax maps of whole scans: where each voxel comes from, what dropout changes, which seams."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from activeseg.keys import Plane
+from activeseg.model import inference
+from activeseg.model.inference import SliceModel, dropout_only, padded_logits
+from activeseg.model.network import STRIDE, NetworkConfig, build, save, seeded
+from activeseg.model.scan import Scan, axis_of
+
+AXIAL, CORONAL, SAGITTAL = Plane.AXIAL, Plane.CORONAL, Plane.SAGITTAL
+ALL = (AXIAL, CORONAL, SAGITTAL)
+WHOLE = (slice(None), slice(None), slice(None))
+
+
+class Pointwise(nn.Module):
+    """Two classes; the logit of structure 1 is one channel of the stack, pixel by pixel."""
+
+    def __init__(self, channel: int = 1) -> None:
+        super().__init__()
+        self.channel = channel
+        self.gain = nn.Parameter(torch.ones(()))
+        self.sizes: list[tuple[int, int]] = []
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.sizes.append((images.shape[2], images.shape[3]))
+        logit = images[:, self.channel : self.channel + 1] * self.gain
+        return torch.cat([torch.zeros_like(logit), logit], dim=1)
+
+
+def config_of(structures: int = 1, channels: int = 1, pixel_mm: float = 1.0) -> NetworkConfig:
+    modality = "mr" if channels == 1 else "ct"
+    return NetworkConfig(channels, tuple(range(1, structures + 1)), pixel_mm, modality)
+
+
+def fresh(structures: int = 1, channels: int = 1, pixel_mm: float = 1.0) -> SliceModel:
+    """The built-in network with fresh weights, always the same."""
+    config = config_of(structures, channels, pixel_mm)
+    with seeded(5):
+        return SliceModel(build(config), config)
+
+
+def noise(
+    shape: tuple[int, int, int] = (5, 16, 24),
+    planes: tuple[Plane, ...] = (AXIAL,),
+    spacing: tuple[float, float, float] = (1.0, 1.0, 1.0),
+    channels: int = 1,
+) -> Scan:
+    values = np.random.default_rng(0).normal(size=(channels, *shape)).astype(np.float32)
+    return Scan(values, spacing, planes)
+
+
+def sigmoid(values: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-values))
+
+
+# Plain predictions
+
+
+@pytest.mark.parametrize("planes", [(AXIAL,), (CORONAL,), (SAGITTAL,), ALL])
+def test_each_voxel_keeps_its_place(planes: tuple[Plane, ...]) -> None:
+    scan = noise((5, 17, 23), planes)
+    found = SliceModel(Pointwise(), config_of()).probabilities(scan)
+    assert found.shape == (2, 5, 17, 23)
+    assert found.dtype == np.float32
+    assert np.allclose(found[1], sigmoid(scan.channels[0]), atol=1e-6)
+
+
+@pytest.mark.parametrize("plane", ALL)
+def test_network_sees_the_slice_before(plane: Plane) -> None:
+    scan = noise((4, 6, 8), (plane,))
+    found = SliceModel(Pointwise(channel=0), config_of()).probabilities(scan)
+    in_front = np.moveaxis(scan.channels[0], axis_of(plane), 0)
+    before = np.concatenate([in_front[:1], in_front[:-1]])
+    assert np.allclose(np.moveaxis(found[1], axis_of(plane), 0), sigmoid(before), atol=1e-6)
+
+
+@pytest.mark.parametrize("slices", [1, 23, 24, 25, 49])
+def test_any_number_of_slices(slices: int) -> None:
+    scan = noise((slices, 8, 8))
+    found = SliceModel(Pointwise(), config_of()).probabilities(scan)
+    assert np.allclose(found[1], sigmoid(scan.channels[0]), atol=1e-6)
+
+
+@settings(max_examples=15)
+@given(st.integers(1, 4), st.integers(1, 33), st.integers(1, 33))
+def test_any_size_sums_to_one(s: int, p: int, left: int) -> None:
+    scan = noise((s, p, left), ALL, channels=2)
+    found = fresh(structures=2, channels=2).probabilities(scan)
+    assert found.shape == (3, s, p, left)
+    assert np.allclose(found.sum(axis=0), 1, atol=1e-5)
+    assert found.min() >= 0
+
+
+def test_plain_prediction_has_no_chance_in_it() -> None:
+    model, scan = fresh(), noise((3, 17, 23), ALL)
+    first = model.probabilities(scan)
+    list(model.samples(scan, 2, 0, WHOLE))
+    assert np.array_equal(first, model.probabilities(scan))
+
+
+def test_scan_is_left_as_it_was() -> None:
+    model, scan = fresh(), noise((3, 8, 8), ALL)
+    before = scan.channels.copy()
+    model.probabilities(scan)
+    list(model.samples(scan, 1, 0, WHOLE))
+    assert np.array_equal(scan.channels, before)
+
+
+def test_fused_planes_are_the_mean_of_single_planes() -> None:
+    model, scan = fresh(structures=2), noise((10, 12, 16), ALL)
+    single = [
+        model.probabilities(Scan(scan.channels, scan.spacing, (plane,))) for plane in scan.planes
+    ]
+    for first, second in combinations(single, 2):
+        assert np.abs(first - second).max() > 0.01
+    assert np.allclose(model.probabilities(scan), np.mean(single, axis=0), atol=1e-6)
+
+
+# Pixel size
+
+
+def test_slices_are_brought_to_the_working_pixel_and_back() -> None:
+    network = Pointwise()
+    scan = noise((2, 12, 10), spacing=(5.0, 1.0, 3.0))
+    found = SliceModel(network, config_of(pixel_mm=1.0)).probabilities(scan)
+    assert network.sizes == [(16, 32)]  # 12 x 30 working pixels, padded to multiples of 8
+    assert found.shape == (2, 2, 12, 10)
+    assert np.allclose(found.sum(axis=0), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("spacing", "pixel_mm"),
+    [((1.0, 1.0, 3.0), 1.0), ((1.0, 0.5, 2.0), 1.0), ((1.0, 1.0, 1.0), 2.0)],
+)
+def test_resampling_moves_nothing(spacing: tuple[float, float, float], pixel_mm: float) -> None:
+    p, left = np.mgrid[:20, :30]
+    ramp = np.broadcast_to(0.05 * p - 0.04 * left, (3, 20, 30)).astype(np.float32)
+    scan = Scan(ramp[None].copy(), spacing, (AXIAL,))
+    found = SliceModel(Pointwise(), config_of(pixel_mm=pixel_mm)).probabilities(scan)
+    inner = (slice(None), slice(4, -4), slice(4, -4))
+    # A shift of a single pixel would change the probability by 0.01.
+    assert np.abs(found[1][inner] - sigmoid(ramp)[inner]).max() < 0.002
+
+
+def test_each_plane_has_its_own_pixel_size() -> None:
+    network = Pointwise()
+    scan = noise((4, 6, 8), ALL, spacing=(4.0, 1.0, 1.0))
+    found = SliceModel(network, config_of(pixel_mm=1.0)).probabilities(scan)
+    assert network.sizes == [(8, 8), (16, 8), (16, 8)]
+    assert found.shape == (2, 4, 6, 8)
+
+
+# Windows
+
+
+def test_large_images_are_seen_in_windows_that_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    scan = noise((2, 61, 64))
+    network = Pointwise()
+    whole = SliceModel(network, config_of()).probabilities(scan)
+    assert set(network.sizes) == {(64, 64)}
+    monkeypatch.setattr(inference, "WINDOW", 32)
+    network.sizes.clear()
+    windows = SliceModel(network, config_of()).probabilities(scan)
+    assert set(network.sizes) == {(32, 32)}
+    assert np.allclose(windows, whole, atol=1e-5)
+
+
+def test_windows_change_nothing_away_from_their_edges(monkeypatch: pytest.MonkeyPatch) -> None:
+    with seeded(0):
+        network = nn.Conv2d(3, 2, 5, padding=2)
+    images = torch.from_numpy(noise((3, 64, 64)).channels)
+    whole = padded_logits(network, images)
+    monkeypatch.setattr(inference, "WINDOW", 32)
+    windows = padded_logits(network, images)
+    # Windows start at 0, 24 and 32 (a quarter overlaps); two pixels at their edges differ.
+    clear = torch.ones(64, dtype=torch.bool)
+    for edge in (24, 32, 56, 64):
+        clear[edge - 2 : edge + 2] = False
+    inner = clear[:, None] & clear[None]
+    assert torch.allclose(windows[..., inner], whole[..., inner], atol=1e-5)
+    assert not torch.allclose(windows, whole, atol=1e-3)
+
+
+def test_window_fits_the_network() -> None:
+    assert inference.WINDOW % STRIDE == 0
+
+
+def test_wide_slices_are_windowed_along_one_axis_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inference, "WINDOW", 32)
+    network, scan = Pointwise(), noise((2, 9, 70))
+    found = SliceModel(network, config_of()).probabilities(scan)
+    assert set(network.sizes) == {(16, 32)}
+    assert np.allclose(found[1], sigmoid(scan.channels[0]), atol=1e-5)
+
+
+def test_padding_repeats_the_edge() -> None:
+    seen: list[torch.Tensor] = []
+    network = Pointwise()
+    network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].clone()))
+    images = torch.rand(1, 3, 5, 9, generator=torch.Generator().manual_seed(0))
+    assert padded_logits(network, images).shape == (1, 2, 5, 9)
+    assert seen[0].shape == (1, 3, 8, 16)
+    assert torch.equal(seen[0][..., :5, :9], images)
+    assert torch.equal(seen[0][..., 5:, :9], images[..., 4:5, :].expand(1, 3, 3, 9))
+    assert torch.equal(seen[0][..., 9:], seen[0][..., 8:9].expand(1, 3, 8, 7))
+
+
+# Samples
+
+
+def sampled(model: SliceModel, scan: Scan, passes: int, seed: int, box=WHOLE) -> np.ndarray:
+    return np.stack(list(model.samples(scan, passes, seed, box)))
+
+
+def test_samples_differ_from_each_other_and_from_the_plain_prediction() -> None:
+    model, scan = fresh(structures=2), noise((3, 17, 23))
+    found = sampled(model, scan, 3, seed=0)
+    assert found.shape == (3, 3, 3, 17, 23)
+    assert np.allclose(found.sum(axis=1), 1, atol=1e-5)
+    for first, second in combinations([*found, model.probabilities(scan)], 2):
+        assert np.abs(first - second).max() > 1e-3
+
+
+def test_samples_are_fixed_by_their_seed() -> None:
+    model, scan = fresh(), noise((3, 16, 16))
+    first = sampled(model, scan, 3, seed=4)
+    torch.rand(7)  # the state outside does not matter
+    assert np.array_equal(first, sampled(model, scan, 3, seed=4))
+    other = sampled(model, scan, 3, seed=5)
+    assert all(not np.array_equal(a, b) for a in first for b in other)
+
+
+def test_more_passes_begin_with_the_same_samples() -> None:
+    model, scan = fresh(), noise((2, 8, 8))
+    assert np.array_equal(sampled(model, scan, 2, 3), sampled(model, scan, 4, 3)[:2])
+
+
+def test_samples_of_a_box_have_its_shape() -> None:
+    scan = noise((6, 20, 22), ALL)
+    box = (slice(1, 4), slice(3, 20), slice(0, 9))
+    found = sampled(SliceModel(Pointwise(), config_of()), scan, 1, 0, box)
+    assert np.allclose(found[0, 1], sigmoid(scan.channels[0])[box], atol=1e-6)
+
+
+def test_samples_without_dropout_are_the_plain_prediction() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Conv2d(4, 2, 1))
+    model, scan = SliceModel(network, config_of()), noise((3, 8, 8), ALL)
+    assert np.array_equal(sampled(model, scan, 1, 0)[0], model.probabilities(scan))
+
+
+def test_sampling_leaves_network_and_torch_as_they_were() -> None:
+    config = config_of()
+    with seeded(5):
+        network = build(config)
+    model, scan = SliceModel(network, config), noise((2, 16, 16))
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    state = torch.get_rng_state()
+    for _ in model.samples(scan, 2, 9, WHOLE):
+        assert not any(module.training for module in network.modules())
+        assert torch.equal(torch.get_rng_state(), state)
+    after = network.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert any("running_mean" in name for name in before)
+
+
+def test_samples_can_be_left_half_way() -> None:
+    model, scan = fresh(), noise((2, 8, 8))
+    plain = model.probabilities(scan)
+    next(iter(model.samples(scan, 5, 0, WHOLE)))
+    assert np.array_equal(plain, model.probabilities(scan))
+
+
+# Dropout
+
+
+@pytest.mark.parametrize(
+    "dropout",
+    [
+        nn.Dropout,
+        nn.Dropout1d,
+        nn.Dropout2d,
+        nn.Dropout3d,
+        nn.AlphaDropout,
+        nn.FeatureAlphaDropout,
+    ],
+)
+def test_every_kind_of_dropout_is_switched_on_and_nothing_else(dropout: type[nn.Module]) -> None:
+    inner = nn.Sequential(nn.BatchNorm2d(3), dropout(0.5), nn.InstanceNorm2d(3))
+    network = nn.Sequential(nn.Conv2d(3, 3, 1), inner, nn.BatchNorm2d(3)).train()
+    dropout_only(network)
+    on = [module for module in network.modules() if module.training]
+    assert [type(module) for module in on] == [dropout]
+    network.eval()
+    assert not any(module.training for module in network.modules())
+
+
+def test_dropout_layers_of_the_built_in_network() -> None:
+    network = build(config_of())
+    dropout_only(network)
+    on = [module for module in network.modules() if module.training]
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    assert len(on) >= 4
+    assert all(isinstance(module, nn.Dropout) and module.p == 0.1 for module in on)
+    assert norms
+    assert not any(module.training for module in norms)
+
+
+def test_dropout_is_on_in_training() -> None:
+    network = build(config_of()).train()
+    on = [module for module in network.modules() if isinstance(module, nn.Dropout)]
+    assert on
+    assert all(module.training for module in on)
+
+
+# From a file
+
+
+def test_model_of_a_checkpoint_predicts_the_same(tmp_path: Path) -> None:
+    config = config_of(structures=2, channels=2, pixel_mm=1.5)
+    with seeded(5):
+        network = build(config)
+    scan = noise((3, 17, 23), ALL, channels=2)
+    save(tmp_path / "model.pt", network, config, {})
+    model = SliceModel.from_checkpoint(tmp_path / "model.pt")
+    assert model.config == config
+    wanted = SliceModel(network, config).probabilities(scan)
+    assert np.array_equal(model.probabilities(scan), wanted)

@@ -1,0 +1,220 @@
+"""What a model sees of a volume: canonical axes, neighbouring slices, grey values without unit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from activeseg.cohort import Geometry
+from activeseg.errors import CohortError
+from activeseg.keys import Plane
+from activeseg.model.scan import CHANNELS, Scan, axis_of, make_scan
+
+AXIAL, CORONAL, SAGITTAL = Plane.AXIAL, Plane.CORONAL, Plane.SAGITTAL
+ALL = (AXIAL, CORONAL, SAGITTAL)
+
+# Columns are the directions of i, j, k in LPS.
+IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+# i to anterior, j to superior, k to the right: every axis moved, and two of them turned round.
+MOVED = (0.0, 0.0, -1.0, -1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+
+
+def geometry_of(
+    array: np.ndarray,
+    spacing: tuple[float, float, float] = (1.0, 1.0, 1.0),
+    direction: tuple[float, ...] = IDENTITY,
+) -> Geometry:
+    """A geometry for a native array `[k, j, i]`."""
+    k, j, i = array.shape
+    return Geometry((i, j, k), spacing, (0.0, 0.0, 0.0), direction)
+
+
+def numbered(shape: tuple[int, int, int], channels: int = 1) -> Scan:
+    """A scan in which every value is its own number."""
+    values = np.arange(channels * int(np.prod(shape)), dtype=np.float32)
+    return Scan(values.reshape(channels, *shape), (3.0, 2.0, 0.5), ALL)
+
+
+def head(rng: np.random.Generator, air: int = 6) -> np.ndarray:
+    """An MR-like cube of tissue (grey values 200 to 1000) with air, near 0, round it."""
+    tissue = 600 + 120 * rng.standard_normal((16, 16, 16))
+    tissue = np.clip(tissue, 200, 1000)
+    return np.pad(tissue, air).astype(np.float32)
+
+
+def test_axes_that_are_canonical_already_stay() -> None:
+    image = np.arange(24, dtype=np.float32).reshape(2, 3, 4) * 10
+    geometry = geometry_of(image, spacing=(0.5, 0.7, 3.0))
+    scan = make_scan(image, geometry, "ct", (AXIAL,))
+    assert scan.shape == (2, 3, 4)
+    assert scan.spacing == (3.0, 0.7, 0.5)
+    assert scan.planes == (AXIAL,)
+    # The wide window is from -200 to 1300 HU, so nothing is cut off here.
+    assert np.allclose((scan.channels[1] + 1) / 2 * 1500 - 200, image, atol=1e-3)
+
+
+def test_moved_and_flipped_axes_by_hand() -> None:
+    image = np.arange(24, dtype=np.float32).reshape(2, 3, 4) * 10  # [k to R, j to S, i to A]
+    geometry = geometry_of(image, spacing=(0.5, 0.7, 3.0), direction=MOVED)
+    scan = make_scan(image, geometry, "ct", ALL)
+    assert scan.shape == (3, 4, 2)
+    assert scan.spacing == (0.7, 0.5, 3.0)
+    found = (scan.channels[1] + 1) / 2 * 1500 - 200
+    for s in range(3):
+        for p in range(4):
+            for left in range(2):
+                wanted = image[1 - left, s, 3 - p]
+                assert found[s, p, left] == pytest.approx(wanted, abs=1e-3)
+
+
+def test_pixel_size_of_each_plane() -> None:
+    scan = numbered((4, 5, 6))  # 3 mm along S, 2 mm along P, 0.5 mm along L
+    assert [axis_of(plane) for plane in ALL] == [0, 1, 2]
+    assert scan.pixel_mm(AXIAL) == (2.0, 0.5)
+    assert scan.pixel_mm(CORONAL) == (3.0, 0.5)
+    assert scan.pixel_mm(SAGITTAL) == (3.0, 2.0)
+
+
+def test_stack_is_the_slice_between_its_neighbours() -> None:
+    scan = numbered((4, 5, 6))
+    volume = scan.channels[0]
+    assert np.array_equal(scan.stack(AXIAL, 2), volume[[1, 2, 3]])
+    assert np.array_equal(scan.stack(CORONAL, 3), volume[:, [2, 3, 4]].transpose(1, 0, 2))
+    assert np.array_equal(scan.stack(SAGITTAL, 1), volume[:, :, [0, 1, 2]].transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("plane", ALL)
+def test_stack_repeats_the_slice_where_a_neighbour_is_missing(plane: Plane) -> None:
+    scan = numbered((4, 5, 6))
+    in_front = np.moveaxis(scan.channels[0], axis_of(plane), 0)
+    last = len(in_front) - 1
+    assert np.array_equal(scan.stack(plane, 0), in_front[[0, 0, 1]])
+    assert np.array_equal(scan.stack(plane, last), in_front[[last - 1, last, last]])
+
+
+def test_stack_of_a_volume_of_one_slice() -> None:
+    scan = numbered((1, 5, 6))
+    assert np.array_equal(scan.stack(AXIAL, 0), scan.channels[0][[0, 0, 0]])
+    assert scan.stack(CORONAL, 0).shape == (3, 1, 6)
+
+
+def test_stack_keeps_the_channels_of_each_neighbour_together() -> None:
+    scan = numbered((4, 5, 6), channels=2)
+    wanted = [scan.channels[channel, index] for index in (1, 2, 3) for channel in (0, 1)]
+    assert np.array_equal(scan.stack(AXIAL, 2), np.stack(wanted))
+
+
+def test_stack_is_a_copy() -> None:
+    scan = numbered((4, 5, 6))
+    before = scan.channels.copy()
+    scan.stack(AXIAL, 2)[:] = -1
+    assert np.array_equal(scan.channels, before)
+
+
+def test_ct_windows_at_known_hounsfield_units() -> None:
+    units = [-1000, -200, -160, 40, 240, 550, 1300, 3000]
+    image = np.array(units, dtype=np.float32).reshape(1, 1, -1)
+    soft, wide = make_scan(image, geometry_of(image), "ct", (AXIAL,)).channels[:, 0, 0]
+    assert soft == pytest.approx([-1, -1, -1, 0, 1, 1, 1, 1], abs=1e-6)
+    at_40, at_240 = 2 * 240 / 1500 - 1, 2 * 440 / 1500 - 1
+    wanted = [-1, -1, 2 * 40 / 1500 - 1, at_40, at_240, 0, 1, 1]
+    assert wide == pytest.approx(wanted, abs=1e-6)
+
+
+def test_ct_with_offset_is_ct_moved_by_1024() -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(-1024, 2000, (3, 4, 5)).astype(np.float32)
+    geometry = geometry_of(image)
+    plain = make_scan(image, geometry, "ct", ALL)
+    moved = make_scan(image + 1024, geometry, "ct-offset", ALL)
+    assert np.array_equal(plain.channels, moved.channels)
+    assert not np.array_equal(plain.channels, make_scan(image + 1024, geometry, "ct", ALL).channels)
+
+
+@pytest.mark.parametrize("modality", sorted(CHANNELS))
+def test_channels_as_promised_and_contiguous(modality: str) -> None:
+    image = np.random.default_rng(0).normal(0, 300, (3, 4, 5)).astype(np.float32)
+    geometry = geometry_of(image, direction=MOVED)
+    scan = make_scan(image, geometry, modality, ALL)
+    assert scan.channels.shape == (CHANNELS[modality], 4, 5, 3)
+    assert scan.channels.dtype == np.float32
+    assert scan.channels.flags.c_contiguous
+
+
+def test_unknown_modality_is_refused_in_one_line() -> None:
+    image = np.zeros((2, 2, 2), dtype=np.float32)
+    with pytest.raises(CohortError) as refused:
+        make_scan(image, geometry_of(image), "pet", (AXIAL,))
+    message = str(refused.value)
+    assert "'pet'" in message
+    assert all(name in message for name in CHANNELS)
+    assert "\n" not in message
+
+
+def test_robust_z_score_by_hand() -> None:
+    # 0.05 x the range is below 100, so 0 is air; of 100, 200, 300, 400, 500 the quartiles are 200
+    # and 400, the median 300.
+    image = np.repeat(np.array([0, 100, 200, 300, 400, 500], dtype=np.float32), 4)
+    image = image.reshape(2, 3, 4)
+    scan = make_scan(image, geometry_of(image), "mr", (AXIAL,))
+    wanted = (image - 300) / (200 / 1.349)
+    assert np.allclose(scan.channels[0], wanted, atol=1e-5)
+
+
+def test_very_bright_voxels_neither_move_the_scale_nor_leave_the_range() -> None:
+    image = head(np.random.default_rng(1))
+    spoilt = image.copy()
+    spoilt[10, 10, 10:14] = 60_000
+    geometry = geometry_of(image)
+    plain = make_scan(image, geometry, "mr", ALL).channels
+    bright = make_scan(spoilt, geometry, "mr", ALL).channels
+    others = spoilt == image
+    assert np.abs(plain[0][others] - bright[0][others]).max() < 0.05
+    assert np.allclose(bright[0][~others], 5.0)
+    assert np.abs(bright).max() <= 5.0
+
+
+@given(
+    scale=st.floats(0.01, 100.0),
+    shift=st.floats(-1000.0, 1000.0),
+)
+def test_robust_z_score_does_not_depend_on_scale_and_shift(scale: float, shift: float) -> None:
+    image = head(np.random.default_rng(2), air=2).astype(np.float64)
+    geometry = geometry_of(image)
+    plain = make_scan(image, geometry, "mr", ALL).channels
+    other = make_scan((image * scale + shift * scale).astype(np.float32), geometry, "mr", ALL)
+    assert np.abs(plain - other.channels).max() < 0.02
+
+
+@pytest.mark.parametrize("more", [1, 4, 10])
+def test_robust_z_score_does_not_depend_on_how_much_air_there_is(more: int) -> None:
+    image = head(np.random.default_rng(3), air=2)
+    wider = np.pad(image, more)
+    plain = make_scan(image, geometry_of(image), "mr", ALL).channels[0]
+    other = make_scan(wider, geometry_of(wider), "mr", ALL).channels[0]
+    inside = other[more:-more, more:-more, more:-more]
+    # A plain z-score, or one whose quartiles count the air, is off by far more than 1.
+    assert np.abs(plain - inside).max() < 0.02
+
+
+def test_robust_z_score_of_tissue_is_centred_with_unit_spread() -> None:
+    image = head(np.random.default_rng(4))
+    channel = make_scan(image, geometry_of(image), "mr", ALL).channels[0]
+    tissue = channel[image > 100]
+    assert abs(float(np.median(tissue))) < 0.01
+    assert 0.9 < float(tissue.std()) < 1.1
+
+
+def test_constant_mr_is_zero() -> None:
+    image = np.full((3, 3, 3), 7.0, dtype=np.float32)
+    assert not make_scan(image, geometry_of(image), "mr", ALL).channels.any()
+
+
+def test_two_grey_values_stay_finite() -> None:
+    image = np.zeros((4, 4, 4), dtype=np.float32)
+    image[1:3] = 100.0
+    channel = make_scan(image, geometry_of(image), "mr", ALL).channels
+    assert np.isfinite(channel).all()
+    assert channel[0, 1, 0, 0] > channel[0, 0, 0, 0]

@@ -1,0 +1,440 @@
+"""Training on sparse annotations: what is not known is not taught, chance is fixed by the seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from monai.data import get_track_meta, set_track_meta
+from torch import nn
+
+from activeseg.errors import ModelError
+from activeseg.model import training
+from activeseg.model.network import NetworkConfig, build, seeded
+from activeseg.model.slices import IGNORED, LabelledSlice, Sampler
+from activeseg.model.training import Recipe, train
+from activeseg.progress import Progress, Silent, Stage
+
+CONFIG = NetworkConfig(image_channels=1, structures=(1,), pixel_mm=1.0, modality="mr")
+SHORT = Recipe(steps=3, batch=2, patch=16)
+
+
+def squares(number: int, seed: int, size: int = 24, shift: float = 2.0) -> list[LabelledSlice]:
+    """Noise with one bright square each, which is structure 1."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(number):
+        image = rng.normal(0, 0.5, (3, size, size))
+        label = np.ones((1, size, size), dtype=np.uint8)
+        row, column = rng.integers(2, size - 10, 2)
+        image[:, row : row + 8, column : column + 8] += shift
+        label[:, row : row + 8, column : column + 8] = 2
+        found.append(LabelledSlice(torch.from_numpy(image).half(), torch.from_numpy(label)))
+    return found
+
+
+def short(seed: int = 1, **changed: Any) -> dict[str, torch.Tensor]:
+    """The weights after three steps on three slices."""
+    known = {"slices": squares(3, 0), "validation": [], "config": CONFIG, "recipe": SHORT}
+    trained = train(**{**known, **changed}, seed=seed, progress=Silent())
+    return trained.network.state_dict()
+
+
+def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    assert list(first) == list(second)
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.fixture(scope="module")
+def weights() -> dict[str, torch.Tensor]:
+    return short(seed=1)
+
+
+# The loss, by hand
+
+
+def logits_of(probabilities: list[list[float]]) -> torch.Tensor:
+    """Logits `[1, 2, 2, 2]` whose softmax gives structure 1 these probabilities."""
+    of_one = torch.tensor(probabilities)[None]
+    return torch.stack([(1 - of_one).log(), of_one.log()], dim=1)
+
+
+def test_loss_of_known_pixels_by_hand() -> None:
+    logits = logits_of([[0.8, 0.3], [0.4, 0.9]])
+    target = torch.tensor([[[[1, 0], [1, IGNORED]]]])
+    cross_entropy = -(math.log(0.8) + math.log(0.7) + math.log(0.4)) / 3
+    dice = 1 - 2 * (0.8 + 0.4) / ((0.8 + 0.3 + 0.4) + 2)
+    assert float(training._Loss()(logits, target)) == pytest.approx(dice + cross_entropy, abs=1e-4)
+
+
+def test_dice_is_a_mean_over_structures_and_leaves_the_background_out() -> None:
+    softmax = torch.tensor([[0.2, 0.5, 0.3], [0.1, 0.2, 0.7]])  # [pixel, class]
+    logits = softmax.log().T[None, :, None]  # [1, 3, 1, 2]
+    target = torch.tensor([[[[1, 2]]]])
+    cross_entropy = -(math.log(0.5) + math.log(0.7)) / 2
+    first = 1 - 2 * 0.5 / (0.7 + 1)
+    second = 1 - 2 * 0.7 / (1.0 + 1)
+    wanted = (first + second) / 2 + cross_entropy
+    assert float(training._Loss()(logits, target)) == pytest.approx(wanted, abs=1e-4)
+
+
+def test_dice_is_taken_over_the_batch_together() -> None:
+    logits = torch.cat([logits_of([[0.8, 0.3], [0.4, 0.9]]), logits_of([[0.1, 0.1], [0.1, 0.1]])])
+    target = torch.tensor([[[[1, 0], [1, 1]]], [[[0, 0], [0, IGNORED]]]])
+    cross_entropy = -(math.log(0.8 * 0.7 * 0.4 * 0.9) + 3 * math.log(0.9)) / 7
+    dice = 1 - 2 * (0.8 + 0.4 + 0.9) / ((0.8 + 0.3 + 0.4 + 0.9 + 3 * 0.1) + 3)
+    assert float(training._Loss()(logits, target)) == pytest.approx(dice + cross_entropy, abs=1e-4)
+
+
+def test_unknown_pixels_move_neither_loss_nor_gradient() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 3, 4, 4, generator=generator)
+    target = torch.randint(0, 3, (2, 1, 4, 4), generator=generator)
+    unknown = torch.rand(2, 1, 4, 4, generator=generator) < 0.4
+    target[unknown] = IGNORED
+    other = torch.where(unknown, 50 * torch.randn(2, 3, 4, 4, generator=generator), logits)
+    loss_of = training._Loss()
+    assert torch.equal(loss_of(logits, target), loss_of(other, target))
+
+    logits.requires_grad_()
+    loss_of(logits, target).backward()
+    moved = logits.grad.abs().sum(dim=1, keepdim=True) > 0
+    assert torch.equal(moved, ~unknown)
+
+
+def test_unknown_is_not_background() -> None:
+    logits = logits_of([[0.8, 0.3], [0.4, 0.9]])
+    unknown = torch.tensor([[[[1, 0], [1, IGNORED]]]])
+    background = torch.tensor([[[[1, 0], [1, 0]]]])
+    loss_of = training._Loss()
+    assert float(loss_of(logits, background)) > float(loss_of(logits, unknown)) + 0.1
+
+
+def test_nothing_known_is_no_loss_and_no_gradient() -> None:
+    logits = torch.randn(1, 2, 2, 2, generator=torch.Generator().manual_seed(1))
+    logits.requires_grad_()
+    loss = training._Loss()(logits, torch.full((1, 1, 2, 2), IGNORED))
+    loss.backward()
+    assert loss.item() == pytest.approx(0, abs=1e-5)
+    assert not logits.grad.any()
+
+
+def test_shifted_labels_become_classes() -> None:
+    labels = torch.tensor([0.0, 1.0, 2.0, 7.0])
+    assert training._targets(labels).tolist() == [IGNORED, 0, 1, 6]
+
+
+# Augmentation
+
+
+def test_what_moves_in_from_outside_is_unknown_not_background() -> None:
+    augment = training._augmentation(seed=3)
+    moved_in = 0
+    for _ in range(20):
+        patch = augment({"image": torch.ones(3, 32, 32), "label": torch.full((1, 32, 32), 3.0)})
+        label = patch["label"]
+        assert set(label.unique().tolist()) <= {0.0, 3.0}
+        moved_in += int((label == 0).sum())
+        assert label[0, 12:20, 12:20].all()  # the middle stays inside
+    assert moved_in > 0
+
+
+def test_image_repeats_its_edge_where_nothing_is_known() -> None:
+    affine = training._augmentation(seed=3).transforms[0]
+    turned = 0
+    for _ in range(20):
+        patch = affine({"image": torch.full((3, 32, 32), 7.0), "label": torch.ones(1, 32, 32)})
+        assert torch.allclose(patch["image"], torch.full((3, 32, 32), 7.0), atol=1e-4)
+        turned += int((patch["label"] == 0).any())
+    assert turned > 5
+
+
+def test_image_and_label_are_moved_together() -> None:
+    square = torch.zeros(1, 32, 32)
+    square[:, 6:16, 10:26] = 1
+    augment = training._augmentation(seed=4)
+    moved = 0
+    for _ in range(20):
+        patch = augment({"image": 10 * square.repeat(3, 1, 1), "label": 1 + square})
+        inside = patch["image"].mean(dim=0) > 5
+        known = patch["label"][0] > 0
+        wrong = (inside != (patch["label"][0] == 2)) & known
+        assert int(wrong.sum()) < 16  # the rim of 52 pixels is interpolated in one, picked in other
+        moved += int(not torch.equal(patch["label"], 1 + square))
+    assert moved > 5
+
+
+def test_augmentation_is_fixed_by_its_seed() -> None:
+    def changed(seed: int) -> torch.Tensor:
+        augment = training._augmentation(seed)
+        image = torch.arange(3 * 16 * 16).reshape(3, 16, 16) / 100
+        one = [augment({"image": image, "label": torch.ones(1, 16, 16)}) for _ in range(4)]
+        return torch.stack([each["image"] for each in one])
+
+    assert torch.equal(changed(5), changed(5))
+    assert not torch.equal(changed(5), changed(6))
+
+
+# Chance
+
+
+def test_equal_seeds_give_equal_weights(weights: dict[str, torch.Tensor]) -> None:
+    torch.rand(5)  # the state outside does not matter
+    assert equal(weights, short(seed=1))
+
+
+def test_another_seed_gives_other_weights(weights: dict[str, torch.Tensor]) -> None:
+    assert not equal(weights, short(seed=2))
+
+
+def test_other_slices_give_other_weights(weights: dict[str, torch.Tensor]) -> None:
+    assert not equal(weights, short(seed=1, slices=squares(3, 9)))
+
+
+def test_state_of_torch_numpy_and_monai_is_left_as_it_was() -> None:
+    before_torch = torch.get_rng_state()
+    kind, keys, *place = np.random.get_state()  # noqa: NPY002
+    for tracking in (True, False):
+        set_track_meta(tracking)
+        try:
+            short(slices=squares(1, 0))
+            assert get_track_meta() is tracking
+        finally:
+            set_track_meta(True)
+    assert torch.equal(torch.get_rng_state(), before_torch)
+    kind_after, keys_after, *place_after = np.random.get_state()  # noqa: NPY002
+    assert (kind, *place) == (kind_after, *place_after)
+    assert np.array_equal(keys, keys_after)
+
+
+def test_state_is_left_as_it_was_when_training_fails() -> None:
+    class Interrupted(Exception):
+        pass
+
+    class Interrupting(Progress):
+        @contextmanager
+        def stage(self, name: str, total: int) -> Iterator[Stage]:
+            def tell(stage: Stage) -> None:
+                if stage.done == 1:
+                    raise Interrupted
+
+            yield Stage(name, total, tell)
+
+    before = torch.get_rng_state()
+    with pytest.raises(Interrupted):
+        train(squares(1, 0), [], CONFIG, SHORT, 1, Interrupting())
+    assert get_track_meta() is True
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_slices_are_left_as_they_were() -> None:
+    slices = squares(2, 0)
+    before = [(each.image.clone(), each.label.clone()) for each in slices]
+    short(slices=slices)
+    for each, (image, label) in zip(slices, before, strict=True):
+        assert torch.equal(each.image, image)
+        assert torch.equal(each.label, label)
+
+
+# Steps and checks
+
+
+@pytest.mark.parametrize("steps", [1, 2, 8, 9, 10, 19])
+def test_any_number_of_steps_ends_with_a_check(steps: int) -> None:
+    recipe = Recipe(steps=steps, batch=1, patch=16)
+    trained = train(squares(1, 0), [], CONFIG, recipe, 1, Silent())
+    assert trained.log[-1]["step"] == steps
+    assert all(math.isfinite(record["loss"]) for record in trained.log)
+    assert all(value.isfinite().all() for value in trained.network.state_dict().values())
+    assert not trained.network.training
+
+
+def test_log_and_progress_tell_of_the_steps() -> None:
+    told: list[tuple[int, int]] = []
+
+    class Listening(Progress):
+        @contextmanager
+        def stage(self, name: str, total: int) -> Iterator[Stage]:
+            yield Stage(name, total, lambda stage: told.append((stage.done, stage.total)))
+
+    recipe = Recipe(steps=10, batch=1, patch=16)
+    trained = train(squares(1, 0), squares(1, 1), CONFIG, recipe, 1, Listening())
+    assert told == [(done, 10) for done in range(11)]
+    assert [record["step"] for record in trained.log] == [8, 9, 10]
+    assert all(0 <= record["validation_dice"] <= 1 for record in trained.log)
+
+
+def test_without_validation_the_dice_is_not_known() -> None:
+    trained = train(squares(1, 0), [], CONFIG, SHORT, 1, Silent())
+    assert {record["validation_dice"] for record in trained.log} == {None}
+
+
+def test_nothing_to_learn_from_is_refused() -> None:
+    with pytest.raises(ModelError, match="annotate at least one"):
+        short(slices=[])
+
+
+# Validation
+
+
+def test_validation_slices_never_reach_the_sampler(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[LabelledSlice] = []
+    drawn: set[float] = set()
+
+    class Spy(Sampler):
+        def __init__(self, slices: Any, patch: Any, rng: Any) -> None:
+            seen.extend(slices)
+            super().__init__(slices, patch, rng)
+
+        def draw(self) -> dict[str, torch.Tensor]:
+            patch = super().draw()
+            drawn.update(patch["label"].unique().tolist())
+            return patch
+
+    monkeypatch.setattr(training, "Sampler", Spy)
+    config = NetworkConfig(image_channels=1, structures=(1, 2), pixel_mm=1.0, modality="mr")
+    learned, held_out = squares(2, 0), squares(2, 1)
+    for each in held_out:
+        each.label[each.label == 2] = 3  # a class that the slices to learn from do not have
+    train(learned, held_out, config, SHORT, 1, Silent())
+    assert [id(each) for each in seen] == [id(each) for each in learned]
+    assert drawn == {1.0, 2.0}
+
+
+def test_looking_at_validation_slices_does_not_change_the_steps(
+    monkeypatch: pytest.MonkeyPatch, weights: dict[str, torch.Tensor]
+) -> None:
+    dice = training._validation_dice
+
+    def looked(network: nn.Module, validation: Any) -> float:
+        assert dice(network, squares(2, 1)) is not None
+        return 0.5  # all alike: the last check counts
+
+    monkeypatch.setattr(training, "_validation_dice", looked)
+    assert equal(weights, short(seed=1, validation=squares(2, 1)))
+
+
+def test_weights_of_the_best_check_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_check: list[dict[str, torch.Tensor]] = []
+    reached = iter([0.2, 0.9, 0.4])
+
+    def looked(network: nn.Module, validation: Any) -> float:
+        at_check.append({name: value.clone() for name, value in network.state_dict().items()})
+        return next(reached)
+
+    monkeypatch.setattr(training, "_validation_dice", looked)
+    recipe = Recipe(steps=10, batch=1, patch=16)
+    found = short(seed=1, recipe=recipe, validation=squares(1, 1))
+    assert len(at_check) == 3
+    assert not equal(at_check[1], at_check[2])
+    assert equal(found, at_check[1])
+
+
+class Painted(nn.Module):
+    """Finds structure 1 wherever the middle slice is above 0, at any size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.tensor(5.0))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        middle = images[:, 1:2] * self.gain
+        return torch.cat([-middle, middle], dim=1)
+
+
+def painted(found: list[list[int]], label: list[list[int]]) -> LabelledSlice:
+    image = torch.tensor(found).float() * 2 - 1
+    return LabelledSlice(image.expand(3, *image.shape).half(), torch.tensor(label).byte()[None])
+
+
+def test_validation_dice_is_over_all_slices_together() -> None:
+    first = painted([[1, 1, 0], [0, 0, 0]], [[2, 1, 1], [2, 1, 1]])  # 1 shared, 2 found, 2 true
+    second = painted([[1, 1, 1]], [[2, 2, 1]])  # 2 shared, 3 found, 2 true
+    found = training._validation_dice(Painted(), [first, second])
+    assert found == pytest.approx(2 * 3 / (4 + 5))
+
+
+def test_validation_leaves_unknown_pixels_out() -> None:
+    each = painted([[1, 1, 1, 1]], [[2, 2, 0, 0]])
+    assert training._validation_dice(Painted(), [each]) == 1.0
+
+
+def test_validation_of_empty_slices() -> None:
+    nothing = painted([[0, 0]], [[1, 1]])
+    assert training._validation_dice(Painted(), [nothing]) is None
+    wrong = painted([[1, 0]], [[1, 1]])
+    assert training._validation_dice(Painted(), [wrong, nothing]) == 0.0
+    assert training._validation_dice(Painted(), []) is None
+
+
+# Start weights
+
+
+def test_start_weights_are_where_training_starts() -> None:
+    with seeded(77):
+        start = build(CONFIG).state_dict()
+    names = [name for name, _ in build(CONFIG).named_parameters()]
+    crawl = Recipe(steps=3, batch=2, patch=16, learning_rate=1e-9)
+    found = short(seed=1, recipe=crawl, start=start)
+    fresh = short(seed=1, recipe=crawl)
+    assert all(torch.allclose(found[name], start[name], atol=1e-6) for name in names)
+    assert not any(
+        torch.allclose(fresh[name], start[name], atol=1e-6)
+        for name in names
+        if name.endswith("conv.weight")
+    )
+
+
+def test_start_weights_are_left_as_they_were() -> None:
+    start = build(CONFIG).state_dict()
+    before = {name: value.clone() for name, value in start.items()}
+    assert not equal(before, short(seed=1, start=start))
+    assert equal(before, start)
+
+
+@pytest.mark.parametrize(
+    "made_for",
+    [
+        NetworkConfig(image_channels=1, structures=(1, 2), pixel_mm=1.0, modality="mr"),
+        NetworkConfig(image_channels=2, structures=(1,), pixel_mm=1.0, modality="ct"),
+    ],
+)
+def test_start_weights_that_do_not_fit_are_refused(made_for: NetworkConfig) -> None:
+    with pytest.raises(ModelError, match="start weights do not fit") as refused:
+        short(start=build(made_for).state_dict())
+    assert "\n" not in str(refused.value)
+
+
+# It learns
+
+
+def test_it_learns_a_bright_square() -> None:
+    held_out = squares(6, 100)
+    crawl = Recipe(steps=1, batch=8, patch=24, learning_rate=1e-9)
+    before = train(squares(4, 0), [], CONFIG, crawl, 1, Silent())
+    after = train(squares(4, 0), [], CONFIG, Recipe(steps=40, batch=6, patch=24), 1, Silent())
+    start = training._validation_dice(before.network, held_out)
+    reached = training._validation_dice(after.network, held_out)
+    assert reached is not None
+    assert reached > 0.75
+    assert reached > (start or 0.0) + 0.2
+    assert after.log[-1]["loss"] < before.log[-1]["loss"]
+
+
+def test_unknown_parts_do_not_keep_it_from_learning() -> None:
+    # Half of each square is not annotated: taught as background, it would be left out.
+    slices = squares(6, 0)
+    for each in slices:
+        rows = torch.nonzero(each.label[0] == 2)[:, 0]
+        lower = torch.zeros_like(each.label, dtype=torch.bool)
+        lower[:, int(rows.min()) + 4 : int(rows.max()) + 1] = True
+        each.label[lower & (each.label == 2)] = 0
+    trained = train(slices, [], CONFIG, Recipe(steps=40, batch=6, patch=24), 1, Silent())
+    reached = training._validation_dice(trained.network, squares(6, 100))
+    assert reached is not None
+    assert reached > 0.75  # with half of every square missing no more than 2/3 could be reached

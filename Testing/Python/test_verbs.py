@@ -1,0 +1,625 @@
+"""train, score, suggest, round, predict: what they leave in the project and what they refuse."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from activeseg.cohort import Cohort, Structure, read_image_file, take_slice
+from activeseg.cost import STANDARD, prior_draw_seconds
+from activeseg.errors import CohortError, ModelError, ProjectError
+from activeseg.keys import Plane, SliceKey
+from activeseg.model.inference import SliceModel
+from activeseg.model.network import build, load, seeded
+from activeseg.model.training import Recipe, Trained
+from activeseg.progress import Silent
+from activeseg.project import Project, learning, project_status, scoring
+from activeseg.project.model_name import check_model
+from activeseg.project.predicting import predict
+from activeseg.project.predictions import read_prediction, read_scores
+from activeseg.project.scans import read_scan, validation_volumes
+from activeseg.project.scoring import Scoring
+from activeseg.project.verbs import run_round, run_score, run_suggest, run_train
+from activeseg.sampling import STRATEGIES
+from tiny_cohort import answer, copied, new_project, write_tiny_cohort
+
+SILENT = Silent()
+RECIPE = Recipe(steps=3, batch=4)
+SCORING = Scoring(passes=2)
+FIELDS = {
+    *("key", "volume", "plane", "index", "rank"),
+    *("value", "minutes", "expected_dice", "entropy", "reason"),
+}
+
+
+def suggest(project, minutes=4.0, strategy=None):
+    return run_suggest(project, minutes, strategy, SILENT)
+
+
+def keys_of(batch):
+    return [suggestion.key for suggestion in batch.suggestions]
+
+
+def one_line(caught):
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    return write_tiny_cohort(tmp_path_factory.mktemp("cohort") / "cohort")
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory, cohort):
+    """Nothing done yet."""
+    return new_project(tmp_path_factory.mktemp("fresh") / "project", cohort)
+
+
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory, fresh):
+    """Round 0 is asked and answered."""
+    project = copied(fresh, tmp_path_factory.mktemp("answered") / "project")
+    suggest(project)
+    answer(project)
+    return project
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory, answered):
+    """Trained and scored in round 1, which has no batch yet."""
+    project = copied(answered, tmp_path_factory.mktemp("scored") / "project")
+    run_train(project, RECIPE, SILENT)
+    run_score(project, SCORING, SILENT)
+    return project
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, scored):
+    """Round 1 is complete."""
+    project = copied(scored, tmp_path_factory.mktemp("whole") / "project")
+    suggest(project)
+    return project
+
+
+# The first batch
+
+
+def test_the_first_batch_is_one_shot_and_within_the_budget(fresh, tmp_path):
+    project = copied(fresh, tmp_path / "p")
+    batch = suggest(project, 4.0)
+    assert (batch.round, batch.strategy, batch.seed) == (0, "one-shot", 5)
+    assert [s.rank for s in batch.suggestions] == list(range(1, len(batch.suggestions) + 1))
+    assert len(set(keys_of(batch))) == len(batch.suggestions) > 1
+    assert sum(s.minutes for s in batch.suggestions) <= 4.0
+    # By hand: 10 s + 2 structures x 0.5 x (4 s + 60 mm / 4 mm/s) = 29 s, the volume's first + 15.
+    assert prior_draw_seconds(2, STANDARD) == 29.0
+    seen = set()
+    for each in batch.suggestions:
+        seconds = 29.0 if each.key.volume in seen else 44.0
+        assert each.minutes == pytest.approx(seconds / 60)
+        seen.add(each.key.volume)
+        assert each.expected_dice is None
+        assert each.entropy is None
+        assert each.key.plane is Plane.AXIAL  # slices are thick: only the acquisition plane
+        assert 0 <= each.key.index < 8
+        assert each.reason
+        assert project.proposal(each.key) is None
+    # What fits is asked for: less than the cheapest slice is left.
+    assert 4.0 * 60 - sum(60 * s.minutes for s in batch.suggestions) < 44.0
+    kept = json.loads((project.folder / "rounds/000/batch.json").read_text())
+    assert set(kept) == {"round", "strategy", "seed", "budget_minutes", "time", "suggestions"}
+    assert all(set(entry) == FIELDS for entry in kept["suggestions"])
+    assert [entry["key"] for entry in kept["suggestions"]] == [str(k) for k in keys_of(batch)]
+    assert kept["suggestions"][0]["key"] == "{volume}/{plane}/{index:03d}".format(
+        **kept["suggestions"][0]
+    )
+    assert project.open_suggestions() == list(batch.suggestions)
+
+
+def test_the_seed_decides_the_first_batch(cohort, fresh, tmp_path):
+    once = suggest(copied(fresh, tmp_path / "once"))
+    again = copied(fresh, tmp_path / "again")
+    assert suggest(again).suggestions == once.suggestions
+    assert suggest(again).suggestions == once.suggestions  # and a second call in one project
+    other = suggest(new_project(tmp_path / "other", cohort, seed=6))
+    assert set(keys_of(other)) != set(keys_of(once))
+
+
+@pytest.mark.parametrize("name", ["random", "strided"])
+def test_baselines_need_no_model(fresh, tmp_path, name):
+    project = copied(fresh, tmp_path / "p")
+    batch = suggest(project, 4.0, name)
+    assert (batch.round, batch.strategy) == (0, name)
+    assert 1 < len(batch.suggestions)
+    assert sum(s.minutes for s in batch.suggestions) <= 4.0
+    assert suggest(copied(fresh, tmp_path / "q"), 4.0, name).suggestions == batch.suggestions
+    answer(project)
+    later = suggest(project, 4.0, name)
+    assert set(keys_of(later)).isdisjoint(keys_of(batch))
+
+
+def test_a_project_made_for_random_slices_asks_for_random_slices(cohort, tmp_path):
+    assert suggest(new_project(tmp_path / "p", cohort, strategy="random")).strategy == "random"
+
+
+def test_in_all_planes_the_pool_is_every_slice(cohort, tmp_path):
+    project = new_project(tmp_path / "p", cohort, plane_policy="all")
+    batch = suggest(project, 1e4)
+    assert len(batch.suggestions) == 4 * (8 + 20 + 18)
+    assert {key.plane for key in keys_of(batch)} == set(Plane)
+
+
+def test_what_suggest_refuses(fresh, answered, tmp_path):
+    project = copied(fresh, tmp_path / "fresh")
+    with pytest.raises(ProjectError, match="no slice fits 0.1 minutes.*about 0.7") as caught:
+        suggest(project, 0.1)
+    one_line(caught)
+    with pytest.raises(ProjectError, match="no strategy 'clever'; choose one of entropy-band"):
+        suggest(project, 4.0, "clever")
+    for minutes in (0.0, -1.0, math.nan, math.inf):
+        with pytest.raises(ProjectError, match="a budget of .* minutes; give more than 0"):
+            suggest(project, minutes)
+    assert project.rounds() == ()
+    project = copied(answered, tmp_path / "answered")
+    with pytest.raises(ProjectError, match=r"are annotated but .* run 'activeseg round'") as caught:
+        suggest(project)
+    one_line(caught)
+    assert project.latest_batch() == answered.latest_batch()
+
+
+def test_a_finished_cohort_has_nothing_left_to_ask(fresh, tmp_path):
+    project = copied(fresh, tmp_path / "p")
+    suggest(project, 1e4)
+    answer(project)
+    assert project_status(project)["annotated_slices"] == 32
+    with pytest.raises(ProjectError, match="every slice is annotated; there is nothing left"):
+        suggest(project, 4.0, "random")
+
+
+# Training
+
+
+def test_train_leaves_a_model_a_log_and_what_it_learned_from(scored, answered):
+    (first, files) = scored.rounds()
+    assert (first.number, files.number) == (0, 1)
+    checkpoint = torch.load(files.model, weights_only=True)
+    facts = checkpoint["facts"]
+    annotations = answered.annotations()
+    assert facts["annotations"] == {str(k): a.sha256 for k, a in annotations.items()}
+    assert len(facts["annotations"]) > 1
+    assert (facts["round"], facts["steps"]) == (1, 3)
+    assert facts["validation_volumes"] == []  # of less than ten volumes none is kept back
+    network, config, _ = load(files.model)
+    assert config.structures == (1, 4)
+    assert (config.modality, config.image_channels, config.pixel_mm) == ("ct", 2, 1.0)
+    assert all(torch.isfinite(value).all() for value in network.state_dict().values())
+    log = [json.loads(line) for line in files.log.read_text().splitlines()]
+    assert [record["step"] for record in log] == [2, 3]
+    assert all(math.isfinite(record["loss"]) for record in log)
+    assert all(record["validation_dice"] is None for record in log)
+
+
+def test_training_needs_annotations(fresh, tmp_path):
+    project = copied(fresh, tmp_path / "p")
+    with pytest.raises(ProjectError, match="nothing is annotated yet; run 'activeseg suggest'"):
+        run_train(project, RECIPE, SILENT)
+    suggest(project)
+    with pytest.raises(ProjectError, match="nothing is annotated yet") as caught:
+        run_round(project, 4.0, None, RECIPE, SCORING, SILENT)
+    one_line(caught)
+    assert not project.round(1).folder.exists()
+
+
+def test_an_annotation_of_a_plane_that_is_not_asked_for_is_learned_from(answered, tmp_path):
+    project = copied(answered, tmp_path / "p")
+    key = SliceKey("v02", Plane.CORONAL, 9)
+    label = project.cohort.read_label("v02")
+    geometry = project.cohort.volume("v02").geometry
+    project.accept(key, take_slice(label, geometry, key.plane, key.index), "ada")
+    files = run_train(project, RECIPE, SILENT)
+    assert str(key) in load(files.model)[2]["annotations"]
+
+
+def test_whole_rounds_repeat_with_the_seed(cohort, whole, tmp_path):
+    def loop(folder, seed):
+        project = new_project(folder, cohort, seed=seed)
+        suggest(project)
+        answer(project)
+        return project, run_round(project, 4.0, None, RECIPE, SCORING, SILENT)
+
+    def weights(project):
+        return load(project.round(1).model)[0].state_dict()
+
+    project, batch = loop(tmp_path / "same", 5)
+    before = weights(whole)
+    assert all(torch.equal(before[name], value) for name, value in weights(project).items())
+    assert list(read_scores(project.round(1))) == list(read_scores(whole.round(1)))
+    assert batch.suggestions == whole.latest_batch().suggestions
+    for key in keys_of(batch):
+        np.testing.assert_array_equal(project.proposal(key), whole.proposal(key))
+
+    other, other_batch = loop(tmp_path / "other", 6)
+    assert any(not torch.equal(before[name], value) for name, value in weights(other).items())
+    assert keys_of(other_batch) != keys_of(batch)
+
+
+class SpiedTraining:
+    """Stands in for the training: notes on which slices it was called, trains nothing."""
+
+    def __init__(self, monkeypatch):
+        self._keys = {}
+        self.training = []
+        self.validation = []
+        read = learning.annotated_slices
+
+        def annotated_slices(*args):
+            found = read(*args)
+            self._keys = {id(each): key for key, each in found.items()}
+            return found
+
+        monkeypatch.setattr(learning, "annotated_slices", annotated_slices)
+        monkeypatch.setattr(learning, "train", self._train)
+
+    def _train(self, slices, validation, config, recipe, seed, progress, start):
+        self.training.append({self._keys[id(each)] for each in slices})
+        self.validation.append({self._keys[id(each)] for each in validation})
+        with seeded(seed):
+            return Trained(build(config), ())
+
+
+def test_validation_volumes_are_fixed_by_the_seed_and_never_learned_from(tmp_path, monkeypatch):
+    cohort = write_tiny_cohort(tmp_path / "cohort", volumes=20)
+    project = new_project(tmp_path / "p", cohort)
+    held_out = validation_volumes(project)
+    assert len(held_out) == 2  # a tenth of 20
+    assert held_out == validation_volumes(Project.open(project.folder))
+    seeds = [
+        validation_volumes(new_project(tmp_path / f"s{n}", cohort, seed=n)) for n in range(8)
+    ]
+    assert held_out == seeds[5]
+    assert len(set(seeds)) > 4
+
+    spy = SpiedTraining(monkeypatch)
+    ids = [volume.id for volume in project.cohort.volumes]
+    for index, volumes in ((3, ids), (6, [*sorted(held_out), *ids[:4]])):
+        for volume in volumes:
+            label = project.cohort.read_label(volume)
+            geometry = project.cohort.volume(volume).geometry
+            mask = take_slice(label, geometry, Plane.AXIAL, index)
+            project.accept(SliceKey(volume, Plane.AXIAL, index), mask, "ada")
+        run_train(project, RECIPE, SILENT)
+    everything = set(project.annotations())
+    assert spy.training[-1] | spy.validation[-1] == everything
+    for training, validation in zip(spy.training, spy.validation, strict=True):
+        assert {key.volume for key in validation} == held_out
+        assert {key.volume for key in training} == set(ids) - held_out
+    # What was validation stays so as more is annotated.
+    assert spy.validation[0] < spy.validation[-1]
+    assert spy.training[0] < spy.training[1]
+    assert load(project.round(1).model)[2]["validation_volumes"] == sorted(held_out)
+
+
+def test_validation_is_measured_and_alone_not_enough(tmp_path):
+    project = new_project(tmp_path / "p", write_tiny_cohort(tmp_path / "cohort", volumes=10))
+    (held_out,) = validation_volumes(project)
+    blank = np.zeros((20, 18), np.uint8)
+    geometry = project.cohort.volume(held_out).geometry
+    mask = take_slice(project.cohort.read_label(held_out), geometry, Plane.AXIAL, 4)
+    assert mask.any()
+    project.accept(SliceKey(held_out, Plane.AXIAL, 4), mask, "ada")
+    with pytest.raises(ProjectError, match=f"kept for validation .{held_out}") as caught:
+        run_train(project, RECIPE, SILENT)
+    one_line(caught)
+    other = next(v for v in project.cohort.volumes if v.id != held_out)
+    shape = take_slice(np.zeros(other.geometry.shape), other.geometry, Plane.AXIAL, 0).shape
+    project.accept(SliceKey(other.id, Plane.AXIAL, 4), blank.reshape(shape), "ada")
+    files = run_train(project, RECIPE, SILENT)
+    dice = [json.loads(line)["validation_dice"] for line in files.log.read_text().splitlines()]
+    assert all(0 <= value <= 1 for value in dice)
+
+
+# Start weights
+
+
+def test_training_can_start_from_a_checkpoint(cohort, answered, scored, tmp_path):
+    start = scored.round(1).model
+    annotations = answered.annotations()
+    project = new_project(tmp_path / "p", cohort, model=check_model(str(start)), seed=11)
+    assert project.model == str(start)
+    for key, annotation in annotations.items():
+        project.accept(key, answered.read_annotation(annotation), "ada")
+    still = Recipe(steps=1, batch=2, learning_rate=1e-9, weight_decay=0.0)
+    begun = load(run_train(project, still, SILENT).model)[0]
+    for name, weight in load(start)[0].named_parameters():
+        torch.testing.assert_close(begun.get_parameter(name), weight, rtol=0, atol=1e-6)
+
+
+def test_a_checkpoint_for_other_structures_is_refused(cohort, fresh, scored, tmp_path):
+    found = fresh.cohort
+    model = str(scored.round(1).model)
+    for structures in ((Structure("liver", 1),), (Structure("liver", 1), Structure("spleen", 2))):
+        few = Cohort(found.root, found.volumes, structures)
+        folder = tmp_path / f"p{structures[-1].value}"
+        project = Project.create(folder, few, "axial", "random", 0, model)
+        project.accept(SliceKey("v00", Plane.AXIAL, 0), np.zeros((20, 18), np.uint8), "ada")
+        with pytest.raises(ModelError, match=r"made for structures \(1, 4\), this project") as no:
+            run_train(project, RECIPE, SILENT)
+        one_line(no)
+        assert not project.round(1).folder.exists()
+
+
+def test_names_of_models():
+    assert check_model("unet25d") == "unet25d"
+    with pytest.raises(ModelError, match=r"no model 'unet3d'; expected unet25d or the path") as no:
+        check_model("unet3d")
+    one_line(no)
+
+
+def test_start_weights_that_are_gone_are_told(answered, tmp_path):
+    cohort = answered.cohort
+    gone = tmp_path / "gone.pt"
+    project = Project.create(tmp_path / "p", cohort, "auto", "random", 0, str(gone))
+    project.accept(SliceKey("v00", Plane.AXIAL, 0), np.zeros((20, 18), np.uint8), "ada")
+    with pytest.raises(ModelError, match=r"gone\.pt: no such checkpoint") as no:
+        run_train(project, RECIPE, SILENT)
+    one_line(no)
+
+
+# Scoring
+
+
+def test_every_slice_of_the_asked_planes_is_scored(scored):
+    files = scored.round(1)
+    rows = list(read_scores(files))
+    volumes = scored.cohort.volumes
+    assert [row.key for row in rows if row.key.volume == "v00"]
+    assert sorted(row.key for row in rows) == [
+        SliceKey(volume.id, Plane.AXIAL, index) for volume in volumes for index in range(8)
+    ]
+    for row in rows:
+        values = (row.value, row.band_entropy, row.whole_entropy, row.expected_dice, row.seconds)
+        assert all(math.isfinite(value) for value in values)
+        assert 0 <= row.band_entropy <= math.log(3) + 1e-6
+        assert 0 <= row.whole_entropy <= math.log(3) + 1e-6
+        assert 0 <= row.expected_dice <= 1
+        assert row.seconds >= STANDARD.overhead_s
+        assert row.how in ("draw", "correct", "confirm")
+        assert (row.how == "confirm") == (row.seconds == STANDARD.overhead_s)
+    assert any(row.value > 0 for row in rows)
+
+
+def test_all_planes_are_scored_where_all_are_asked_for(answered, tmp_path):
+    cohort = Cohort(answered.cohort.root, answered.cohort.volumes[2:], answered.structures)
+    project = Project.create(tmp_path / "p", cohort, "all", "entropy-band", 5, "unet25d")
+    for key, annotation in answered.annotations().items():
+        if key.volume in ("v02", "v03"):
+            project.accept(key, answered.read_annotation(annotation), "ada")
+    project.accept(SliceKey("v02", Plane.AXIAL, 0), np.zeros((20, 18), np.uint8), "ada")
+    run_train(project, Recipe(steps=1, batch=2), SILENT)
+    files = run_score(project, SCORING, SILENT)
+    expected = {
+        SliceKey(volume, plane, index)
+        for volume in ("v02", "v03")
+        for plane, count in zip(Plane, (8, 20, 18), strict=True)
+        for index in range(count)
+    }
+    rows = list(read_scores(files))
+    assert {row.key for row in rows} == expected
+    assert len(rows) == len(expected)
+
+
+def test_the_estimate_is_about_volumes_and_structures(scored):
+    estimate = scored.round(1).read_estimate()
+    assert set(estimate["structures"]) == {"liver", "spleen"}
+    assert set(estimate["volumes"]) == {"v00", "v01", "v02", "v03"}
+    known = [value for value in estimate["structures"].values() if value is not None]
+    assert known
+    assert all(0 <= value <= 1 for value in known)
+    assert estimate["estimated_dice"] == pytest.approx(np.mean(known))
+    assert estimate["calibration"] == {"slope": 1.0, "intercept": 0.0}  # nothing was shown yet
+    assert project_status(scored)["estimated_dice"] == estimate["estimated_dice"]
+
+
+def test_shown_proposals_calibrate_the_next_estimate(whole, tmp_path):
+    project = copied(whole, tmp_path / "p")
+    answer(project)
+    shown = [a.shown for a in project.all_annotations() if a.shown and a.shown["dice"]]
+    assert shown
+    run_train(project, RECIPE, SILENT)
+    estimate = run_score(project, SCORING, SILENT).read_estimate()
+    assert estimate["round"] == 2
+    assert estimate["calibration"] != {"slope": 1.0, "intercept": 0.0}
+
+
+def test_predictions_are_the_models_masks_in_the_files_own_axes(scored):
+    files = scored.round(1)
+    model = SliceModel.from_checkpoint(files.model)
+    for volume in scored.cohort.volumes:
+        channels = model.probabilities(read_scan(scored, volume.id)).argmax(axis=0)
+        values = np.array([0, 1, 4], np.uint8)[channels]
+        kept = read_prediction(files, volume.id)
+        np.testing.assert_array_equal(kept.labels, volume.geometry.from_canonical(values))
+        assert kept.entropy.shape == volume.geometry.shape
+        assert 0 <= kept.entropy.min() <= kept.entropy.max() <= math.log(3) + 1e-6
+
+
+def test_scoring_is_taken_up_where_it_was_killed(scored, tmp_path, monkeypatch):
+    project = copied(scored, tmp_path / "p")
+    files = project.round(1)
+    before = list(read_scores(files))
+    calls = spy_on_scoring(monkeypatch)
+    files.scores.unlink()
+    (files.folder / "predictions/v02.npz").unlink()
+    run_score(project, SCORING, SILENT)
+    assert len(calls) == 1
+    assert list(read_scores(files)) == before  # the rest as it was, the lost one as before
+    files.scores.unlink()
+    run_score(project, SCORING, SILENT)
+    assert len(calls) == 1
+
+
+def spy_on_scoring(monkeypatch):
+    calls = []
+    real = scoring.score_scan
+
+    def score_scan(*args):
+        calls.append(args)
+        return real(*args)
+
+    monkeypatch.setattr(scoring, "score_scan", score_scan)
+    return calls
+
+
+def test_a_new_model_makes_old_predictions_worthless(whole, tmp_path, monkeypatch):
+    project = copied(whole, tmp_path / "p")
+    files = project.round(1)
+    files.batch.unlink()  # as if round 1 had been killed before its batch
+    run_train(project, Recipe(steps=2, batch=2), SILENT)
+    assert set(files.existing()) == {"model.pt", "log.jsonl"}
+    with pytest.raises(ProjectError, match="run 'activeseg round'"):
+        suggest(project)  # what the former model thought is not used
+    calls = spy_on_scoring(monkeypatch)
+    run_score(project, SCORING, SILENT)
+    assert len(calls) == 4
+    model = SliceModel.from_checkpoint(files.model)
+    labels = model.probabilities(read_scan(project, "v00")).argmax(axis=0)
+    np.testing.assert_array_equal(
+        read_prediction(files, "v00").labels, np.array([0, 1, 4], np.uint8)[labels]
+    )
+
+
+def test_what_needs_a_model_says_so(answered, tmp_path):
+    project = copied(answered, tmp_path / "p")
+    for verb in (
+        lambda: run_score(project, SCORING, SILENT),
+        lambda: predict(project, "v00", tmp_path / "out.nrrd"),
+    ):
+        with pytest.raises(ProjectError, match="no model yet; annotate .* 'activeseg train'") as no:
+            verb()
+        one_line(no)
+
+
+@pytest.mark.parametrize("keep", [0, 1000])
+def test_a_damaged_prediction_is_told_in_one_line(scored, tmp_path, keep):
+    project = copied(scored, tmp_path / "p")
+    file = project.round(1).folder / "predictions/v01.npz"
+    file.write_bytes(file.read_bytes()[:keep])
+    with pytest.raises(ProjectError, match=r"v01\.npz: damaged") as caught:
+        run_score(project, SCORING, SILENT)
+    one_line(caught)
+    scores = project.round(1).scores
+    scores.write_bytes(scores.read_bytes()[:keep])
+    with pytest.raises(ProjectError, match=r"scores\.npz: damaged") as caught:
+        suggest(project)
+    one_line(caught)
+
+
+# Choosing
+
+
+def test_what_is_annotated_is_never_asked_for(whole, tmp_path):
+    project = copied(whole, tmp_path / "p")
+    everything = {SliceKey(f"v{n:02d}", Plane.AXIAL, index) for n in range(4) for index in range(8)}
+    answer(project)
+    annotated = set(project.annotations())
+    assert everything > annotated
+    for name in STRATEGIES:
+        batch = suggest(project, 1e4, name)
+        assert (batch.round, batch.strategy) == (1, name)
+        assert len(keys_of(batch)) == len(set(keys_of(batch)))
+        assert set(keys_of(batch)) == everything - annotated
+
+
+def test_a_scored_batch_says_what_the_model_thinks(whole):
+    batch = whole.latest_batch()
+    assert (batch.round, batch.strategy) == (1, "entropy-band")
+    rows = {row.key: row for row in read_scores(whole.round(1))}
+    opened = set()
+    for each in batch.suggestions:
+        row = rows[each.key]
+        first = STANDARD.first_slice_s * (each.key.volume not in opened)
+        opened.add(each.key.volume)
+        assert each.minutes == pytest.approx((row.seconds + first) / 60)
+        assert each.expected_dice == row.expected_dice
+        assert each.entropy == row.band_entropy
+        assert 0 <= each.value <= row.value
+    assert sum(each.minutes for each in batch.suggestions) <= 4.0
+    assert batch.suggestions
+    assert set(keys_of(batch)).isdisjoint(whole.annotations())
+
+
+def test_proposals_are_the_predictions_slices(whole):
+    batch = whole.latest_batch()
+    for key in keys_of(batch):
+        labels = read_prediction(whole.round(1), key.volume).labels
+        geometry = whole.cohort.volume(key.volume).geometry
+        expected = take_slice(labels, geometry, key.plane, key.index)
+        np.testing.assert_array_equal(whole.proposal(key), expected)
+        assert whole.proposal(key).dtype == np.uint8
+
+
+def test_a_batch_can_be_chosen_anew(whole, tmp_path):
+    project = copied(whole, tmp_path / "p")
+    first = whole.latest_batch()
+    assert suggest(project).suggestions == first.suggestions
+    smaller = suggest(project, 2.5)
+    assert 0 < len(smaller.suggestions) < len(first.suggestions)
+    assert project.open_suggestions() == list(smaller.suggestions)
+    assert len(project.rounds()) == 2
+
+
+# One at a time
+
+
+def test_only_one_works_at_a_time(whole, tmp_path):
+    project = copied(whole, tmp_path / "p")
+    before = sorted(path.relative_to(project.folder) for path in project.folder.rglob("*"))
+    verbs = (
+        lambda: run_train(project, RECIPE, SILENT),
+        lambda: run_score(project, SCORING, SILENT),
+        lambda: suggest(project),
+        lambda: run_round(project, 4.0, None, RECIPE, SCORING, SILENT),
+    )
+    with project.working("train"):
+        for verb in verbs:
+            with pytest.raises(ProjectError, match=r"another activeseg is at work .*train") as no:
+                verb()
+            one_line(no)
+    after = sorted(path.relative_to(project.folder) for path in project.folder.rglob("*"))
+    assert [p for p in after if not p.name.startswith(".")] == [
+        p for p in before if not p.name.startswith(".")
+    ]
+    suggest(project)  # and when it is done the next one may
+
+
+# Predicting
+
+
+def test_predict_writes_the_latest_models_mask(whole, tmp_path):
+    project = copied(whole, tmp_path / "p")
+    project.accept(SliceKey("v00", Plane.AXIAL, 0), np.zeros((20, 18), np.uint8), "ada")
+    latest = run_train(project, Recipe(steps=2, batch=2), SILENT)
+    assert latest.number == 2
+    predict(project, "v01", tmp_path / "v01.nrrd")
+    found, geometry = read_image_file(tmp_path / "v01.nrrd")
+    wanted = project.cohort.volume("v01").geometry
+    assert geometry.mismatch(wanted) is None
+    channels = SliceModel.from_checkpoint(latest.model).probabilities(read_scan(project, "v01"))
+    values = np.array([0, 1, 4], np.uint8)[channels.argmax(axis=0)]
+    np.testing.assert_array_equal(found, wanted.from_canonical(values))
+
+
+def test_what_predict_refuses(whole, tmp_path):
+    with pytest.raises(CohortError, match="v99: no such volume among the 4") as caught:
+        predict(whole, "v99", tmp_path / "out.nrrd")
+    one_line(caught)
+    for output in (tmp_path / "out.png", tmp_path / "nowhere" / "out.nrrd"):
+        with pytest.raises(CohortError, match="cannot be written") as caught:
+            predict(whole, "v00", output)
+        one_line(caught)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,127 @@
+"""A cohort of tiny labelled CT volumes on disk, small enough to train and score in a second.
+
+A body in air with a liver (label 1) and a spleen (label 4), drawn in the axes of the body and
+stored in whichever way the geometry says.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from activeseg.cohort import Geometry, open_cohort
+from activeseg.cohort.images import write_image, write_label
+from activeseg.model import Box, Scan, SegmentationModel
+from activeseg.project import Project, annotate
+from small_cohort import IDENTITY, turned
+
+MM = (3.0, 1.0, 1.0)
+"""Millimetres along S, P, L: thick axial slices."""
+
+PERMUTED = (0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
+"""Array axes i, j, k run to P, I, L."""
+
+# Sizes and spacings in the order of the file; every volume has 8 slices of 20 x 18 pixels.
+GEOMETRIES = {
+    "plain": Geometry((18, 20, 8), (1.0, 1.0, 3.0), (0.0, 0.0, 0.0), IDENTITY),
+    "oblique": Geometry((18, 20, 8), (1.0, 1.0, 3.0), (-31.5, 12.25, 800.1), turned(17, 23)),
+    "flipped": Geometry(
+        (18, 20, 8), (1.0, 1.0, 3.0), (40.0, -60.0, 7.0), (-1, 0, 0, 0, 1, 0, 0, 0, -1)
+    ),
+    "permuted": Geometry((20, 8, 18), (1.0, 3.0, 1.0), (3.0, 2.0, 1.0), PERMUTED),
+}
+
+
+def write_tiny_cohort(folder: Path, volumes: int = 4, suffix: str = ".nrrd") -> Path:
+    """Write ``images/``, ``labels/`` and a ``dataset.json``; ids are v00, v01, ...
+
+    The geometries take turns; the first four volumes have one each.
+    """
+    for name in ("images", "labels"):
+        (folder / name).mkdir(parents=True)
+    kinds = list(GEOMETRIES.values())
+    for number in range(volumes):
+        write_volume(folder, f"v{number:02d}{suffix}", kinds[number % len(kinds)], number)
+    described = {"channel_names": {"0": "CT"}, "labels": {"background": 0, "liver": 1, "spleen": 4}}
+    (folder / "dataset.json").write_text(json.dumps(described))
+    return folder
+
+
+def write_volume(folder: Path, file: str, geometry: Geometry, seed: int) -> None:
+    """Write one image and its label."""
+    image, label = body(geometry.canonical_shape, seed)
+    write_image(folder / "images" / file, geometry.from_canonical(image), geometry)
+    write_label(folder / "labels" / file, geometry.from_canonical(label), geometry)
+
+
+def body(
+    shape: tuple[int, int, int], seed: int
+) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint8]]:
+    """Hounsfield units and labels `[S, P, L]`."""
+    rng = np.random.default_rng(seed)
+    grid = [np.linspace(-1, 1, n) for n in shape]
+    s, p, left = np.meshgrid(*grid, indexing="ij")
+
+    def inside(centre: tuple[float, float, float], radius: float) -> npt.NDArray[np.bool_]:
+        far = (s - centre[0]) ** 2 + (p - centre[1]) ** 2 + (left - centre[2]) ** 2
+        return far < radius**2
+
+    jitter = rng.uniform(-0.1, 0.1, 3)
+    label = np.zeros(shape, np.uint8)
+    label[inside((jitter[0], jitter[1], -0.4), 0.45)] = 1
+    label[inside((0.3 + jitter[2], 0.4, 0.45), 0.3)] = 4
+    image = np.where(p**2 + left**2 < 0.9, 40.0, -1000.0)
+    image[label == 1] = 130.0
+    image[label == 4] = 220.0
+    return np.rint(image + rng.normal(0, 10, shape)).astype(np.int16), label
+
+
+def new_project(folder: Path, cohort: Path, **changes: object) -> Project:
+    """A project of the cohort; `changes` replace the plane, strategy, seed or model."""
+    options = {"plane_policy": "auto", "strategy": "entropy-band", "seed": 5, "model": "unet25d"}
+    return Project.create(folder, open_cohort(cohort), **(options | changes))  # type: ignore[arg-type]
+
+
+def answer(project: Project, author: str = "ada") -> None:
+    """Annotate every open suggestion from the reference labels."""
+    for suggestion in project.open_suggestions():
+        label = project.cohort.volume(suggestion.key.volume).label
+        assert label is not None
+        annotate(project, suggestion.key, label, 30.0, author)
+
+
+class ThresholdModel(SegmentationModel):
+    """Knows the tiny cohort by its grey values; whole shares of certainty, no training."""
+
+    def __init__(self, *edges_hu: float, certainty: float = 1.0) -> None:
+        self._edges = edges_hu
+        self._certainty = certainty
+
+    def probabilities(self, scan: Scan) -> npt.NDArray[np.float32]:
+        hounsfield = (scan.channels[0] + 1) / 2 * 400 - 160  # the first CT window
+        found = np.digitize(hounsfield, self._edges)
+        count = len(self._edges) + 1
+        spread = (1 - self._certainty) / (count - 1)
+        one_hot = np.moveaxis(np.eye(count, dtype=np.float32)[found], -1, 0)
+        return one_hot * (self._certainty - spread) + np.float32(spread)
+
+    def samples(
+        self, scan: Scan, passes: int, seed: int, box: Box
+    ) -> Iterator[npt.NDArray[np.float32]]:
+        for _ in range(passes):
+            yield self.probabilities(scan)[(slice(None), *box)]
+
+
+SEES_BOTH = (85.0, 175.0)
+"""Edges of a `ThresholdModel` that tells background, liver and spleen apart."""
+
+
+def copied(project: Project, folder: Path) -> Project:
+    """The same project in another folder, to be changed there."""
+    shutil.copytree(project.folder, folder)
+    return Project.open(folder)

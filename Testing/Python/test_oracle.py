@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from dataclasses import replace
 from datetime import datetime, timezone
 
@@ -215,8 +216,6 @@ def test_what_another_works_on_is_left_to_them(tmp_path, cohort):
 
 
 def test_progress_counts_the_answers(tmp_path, cohort, capsys):
-    import sys
-
     project = asked(tmp_path / "p", cohort, [key("a", 1), key("b", 1)])
     Oracle(project, 0).answer_batch(JsonProgress(sys.stdout, interval_s=0))
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -230,7 +229,7 @@ def test_without_a_reference_there_is_no_answer(tmp_path, cohort):
         cohort.root, tuple(replace(v, label=None) for v in cohort.volumes), cohort.structures
     )
     project = asked(tmp_path / "p", blind, [key("a", 1)])
-    with pytest.raises(CohortError, match="^a: has no reference label") as caught:
+    with pytest.raises(CohortError, match=r"^a: has no reference label") as caught:
         Oracle(project, 0).answer_batch(SILENT)
     assert "\n" not in str(caught.value)
     assert project.annotations() == {}

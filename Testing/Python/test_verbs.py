@@ -135,7 +135,7 @@ def test_baselines_need_no_model(fresh, tmp_path, name):
     project = copied(fresh, tmp_path / "p")
     batch = suggest(project, 4.0, name)
     assert (batch.round, batch.strategy) == (0, name)
-    assert 1 < len(batch.suggestions)
+    assert len(batch.suggestions) > 1
     assert sum(s.minutes for s in batch.suggestions) <= 4.0
     assert suggest(copied(fresh, tmp_path / "q"), 4.0, name).suggestions == batch.suggestions
     answer(project)
@@ -156,13 +156,13 @@ def test_in_all_planes_the_pool_is_every_slice(cohort, tmp_path):
 
 def test_what_suggest_refuses(fresh, answered, tmp_path):
     project = copied(fresh, tmp_path / "fresh")
-    with pytest.raises(ProjectError, match="no slice fits 0.1 minutes.*about 0.7") as caught:
+    with pytest.raises(ProjectError, match=r"no slice fits 0\.1 minutes.*about 0\.7") as caught:
         suggest(project, 0.1)
     one_line(caught)
     with pytest.raises(ProjectError, match="no strategy 'clever'; choose one of entropy-band"):
         suggest(project, 4.0, "clever")
     for minutes in (0.0, -1.0, math.nan, math.inf):
-        with pytest.raises(ProjectError, match="a budget of .* minutes; give more than 0"):
+        with pytest.raises(ProjectError, match=r"a budget of .* minutes; give more than 0"):
             suggest(project, minutes)
     assert project.rounds() == ()
     project = copied(answered, tmp_path / "answered")
@@ -278,9 +278,7 @@ def test_validation_volumes_are_fixed_by_the_seed_and_never_learned_from(tmp_pat
     held_out = validation_volumes(project)
     assert len(held_out) == 2  # a tenth of 20
     assert held_out == validation_volumes(Project.open(project.folder))
-    seeds = [
-        validation_volumes(new_project(tmp_path / f"s{n}", cohort, seed=n)) for n in range(8)
-    ]
+    seeds = [validation_volumes(new_project(tmp_path / f"s{n}", cohort, seed=n)) for n in range(8)]
     assert held_out == seeds[5]
     assert len(set(seeds)) > 4
 
@@ -499,7 +497,7 @@ def test_what_needs_a_model_says_so(answered, tmp_path):
         lambda: run_score(project, SCORING, SILENT),
         lambda: predict(project, "v00", tmp_path / "out.nrrd"),
     ):
-        with pytest.raises(ProjectError, match="no model yet; annotate .* 'activeseg train'") as no:
+        with pytest.raises(ProjectError, match=r"no model yet; annotate .* 'activeseg train'") as no:
             verb()
         one_line(no)
 

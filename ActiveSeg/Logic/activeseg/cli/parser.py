@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 from pathlib import Path
+from typing import NoReturn
 
 from activeseg import __version__
 from activeseg.cli import demo, phantom, project, rounds, system
@@ -13,9 +14,17 @@ from activeseg.keys import PLANE_POLICIES
 __all__ = ["build_parser"]
 
 
+class _Parser(argparse.ArgumentParser):
+    """Refuses in one line, as every command does; the usage is a ``--help`` away."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print one line and exit 2."""
+        self.exit(2, f"{self.prog}: {message}; see '{self.prog} --help'\n")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands; each sets ``run`` to what carries it out."""
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="activeseg",
         description="Which slices of a CT or MR cohort to annotate next, "
         "under a budget of minutes.",

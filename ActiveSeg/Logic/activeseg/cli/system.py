@@ -39,9 +39,9 @@ def _findings() -> dict[str, Any]:
     missing = [name for name, number in packages.items() if number is None]
     device = None
     if packages["torch"] is not None:
-        import torch
+        from activeseg.model.network import device_name
 
-        device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+        device = device_name()
     return {
         "activeseg": __version__,
         "python": platform.python_version(),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from activeseg.cohort import Cohort
+from activeseg.errors import CohortError
 from activeseg.model.protocol import SegmentationModel
 from activeseg.progress import Progress
 from activeseg.project.scans import scan_of
@@ -44,7 +45,8 @@ def evaluate(
         progress: Told about the volumes.
 
     Raises:
-        CohortError: If an image or label cannot be read.
+        CohortError: If an image or label cannot be read, or if neither the labels nor the model
+            show any structure.
     """
     scores: dict[str, list[float]] = {structure.name: [] for structure in cohort.structures}
     distances: list[float] = []
@@ -63,6 +65,12 @@ def evaluate(
                     distances.append(min(hd95_mm(ours, theirs, scan.spacing), math.hypot(*extent)))
             stage.advance()
     every = [score for several in scores.values() for score in several]
+    if not every:
+        raise CohortError(
+            f"the {len(cohort.volumes)} test volumes show no structure, so there is nothing to "
+            "measure; choose others with another seed or a larger test set",
+            str(cohort.root),
+        )
     return Quality(
         dice=float(np.mean(every)),
         hd95_mm=float(np.mean(distances)),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import queue
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -100,7 +101,8 @@ def side_by_side(
             while waiting or running:
                 while waiting and len(running) < at_once:
                     name, process = waiting.pop(0)
-                    process.start()
+                    with _without_interrupts():
+                        process.start()
                     running[name] = process
                 kind, name, content = _next(messages, running)
                 if kind == "parts":
@@ -117,6 +119,23 @@ def side_by_side(
             process.join()
         messages.close()
     return results
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Processes that begin here never see Ctrl-C, which a terminal sends to all of them.
+
+    This process sees it (later, if it comes in the block) and ends them; each of them would
+    print a traceback. Windows has no such mask.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _next(messages: multiprocessing.Queue[Message], running: Mapping[str, BaseProcess]) -> Message:

@@ -19,6 +19,7 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from activeseg.keys import Plane
 from activeseg.model.network import STRIDE, NetworkConfig, load, pick_device, seeded
+from activeseg.model.precision import autocast
 from activeseg.model.protocol import Box, SegmentationModel
 from activeseg.model.scan import Scan, axis_of
 from activeseg.model.slices import resize
@@ -110,11 +111,11 @@ def padded_logits(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
     padded = nn.functional.pad(images, far, mode="replicate")
     window = (min(WINDOW, padded.shape[2]), min(WINDOW, padded.shape[3]))
     device = next(network.parameters()).device
-    with torch.inference_mode():
+    with torch.inference_mode(), autocast(device):
         if window == tuple(padded.shape[2:]):
             logits = network(padded.to(device))
         else:
             inferer = SlidingWindowInferer(window, sw_batch_size=SLICES_AT_ONCE, mode="gaussian")
             logits = inferer(padded.to(device), network)
-    inside: torch.Tensor = logits[..., :rows, :columns]
+    inside: torch.Tensor = logits[..., :rows, :columns].float()
     return inside

@@ -12,11 +12,11 @@ import pickle
 import struct
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from monai.networks.nets import UNet
@@ -25,7 +25,20 @@ from torch import nn
 from activeseg.errors import ModelError
 from activeseg.files import write_atomic
 
-__all__ = ["STRIDE", "NetworkConfig", "build", "load", "pick_device", "save", "seeded"]
+__all__ = [
+    "STRIDE",
+    "NetworkConfig",
+    "Weights",
+    "build",
+    "device_name",
+    "load",
+    "pick_device",
+    "save",
+    "seeded",
+]
+
+Weights: TypeAlias = Mapping[str, torch.Tensor]
+"""A network's parameters and running statistics by name."""
 
 CHECKPOINT_FORMAT = 1
 WIDTHS = (32, 64, 128, 128)
@@ -83,6 +96,11 @@ def build(config: NetworkConfig) -> nn.Module:
 def pick_device() -> torch.device:
     """A CUDA device where torch sees one, else the processor."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def device_name() -> str:
+    """What `pick_device` picks, for people."""
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
 
 
 @contextmanager

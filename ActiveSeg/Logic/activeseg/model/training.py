@@ -7,7 +7,7 @@ Equal seeds give equal weights on one machine with one number of threads.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +28,8 @@ from torch import nn
 
 from activeseg.errors import ModelError
 from activeseg.model.inference import padded_logits
-from activeseg.model.network import NetworkConfig, build, pick_device, seeded
+from activeseg.model.network import NetworkConfig, Weights, build, pick_device, seeded
+from activeseg.model.precision import autocast
 from activeseg.model.slices import IGNORED, LabelledSlice, Sampler, patch_size
 from activeseg.progress import Progress
 
@@ -92,7 +93,7 @@ def train(
     recipe: Recipe,
     seed: int,
     progress: Progress,
-    start: Mapping[str, torch.Tensor] | None = None,
+    start: Weights | None = None,
 ) -> Trained:
     """Train a network on annotated slices.
 
@@ -151,7 +152,9 @@ def _fit(
             patches = [augment(draw()) for _ in range(recipe.batch)]
             images = torch.stack([patch["image"] for patch in patches]).to(device)
             labels = torch.stack([patch["label"] for patch in patches]).to(device)
-            loss = loss_of(network(images), _targets(labels))
+            with autocast(device):
+                logits = network(images)
+            loss = loss_of(logits.float(), _targets(labels))
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -217,7 +220,7 @@ def _validation_dice(network: nn.Module, validation: Sequence[LabelledSlice]) ->
     return float(np.mean(scores)) if scores else None
 
 
-def _load_start(network: nn.Module, start: Mapping[str, torch.Tensor]) -> None:
+def _load_start(network: nn.Module, start: Weights) -> None:
     """Take over weights that were trained before."""
     try:
         network.load_state_dict(start)

@@ -120,7 +120,7 @@ class Anatomy:
             bowel=tuple(loop for loop in loops if not _touch(loop, gland)),
             vessel_path=(
                 (rng.uniform(-9, -3), *rng.uniform(3, 6, 2), *rng.uniform(0, 2 * np.pi, 2)),
-                (rng.uniform(12, 17), *rng.uniform(2, 5, 2), *rng.uniform(0, 2 * np.pi, 2)),
+                (rng.uniform(7, 12), *rng.uniform(2, 4, 2), *rng.uniform(0, 2 * np.pi, 2)),
             ),
             vessel_radius=size * rng.uniform(6.5, 8.5),
             seam=Waves.draw(rng, 12, (14, 30), 1.0),
@@ -199,10 +199,13 @@ class Anatomy:
     def _in_vessel(self, x: FloatArray, y: FloatArray, z: FloatArray) -> npt.NDArray[np.bool_]:
         def line(path: tuple[float, ...]) -> FloatArray:
             mean, slow, fast, first, second = (np.float32(number) for number in path)
-            return mean + slow * np.cos(z / 30 + first) + fast * np.cos(z / 16 + second)
+            slowly = np.cos(z / np.float32(30) + first)
+            quickly = np.cos(z / np.float32(16) + second)
+            return np.asarray(mean + slow * slowly + fast * quickly, dtype=np.float32)
 
         distance = np.hypot(x - line(self.vessel_path[0]), y - line(self.vessel_path[1]))
-        return (distance < self.vessel_radius) & (np.abs(z) < 58)
+        inside: npt.NDArray[np.bool_] = (distance < self.vessel_radius) & (np.abs(z) < 58)
+        return inside
 
 
 def _blob(

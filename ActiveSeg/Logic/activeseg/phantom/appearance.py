@@ -1,12 +1,13 @@
 """What a scanner makes of the anatomy: grey values, texture, artefacts, noise.
 
-The gland has the organ's mean grey value in every volume, and so have the decoys. In a rare
-group of volumes the contrast agent is different, and with it the look of the vessel.
+The gland has the organ's mean grey value in every volume, and so have the decoys. One group of
+volumes, the rare one, has no contrast agent: there vessel and organ look much alike.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -63,7 +64,7 @@ class Look:
             which gives thick slices their partial volume.
         pixel_axes: The two array axes that lie in the slice.
         thickness: Slice thickness in mm; thin slices are noisier.
-        rare: Whether the volume belongs to the group with the other contrast.
+        rare: Whether the volume belongs to the rare group with the other contrast.
     """
 
     points: Points
@@ -74,8 +75,10 @@ class Look:
 
 
 def ct_image(rng: np.random.Generator, look: Look) -> npt.NDArray[np.int16]:
-    """Hounsfield units with cupping, dark bands beside the spine, noise and, in one volume of
-    four, the streaks of a metal clip."""
+    """Hounsfield units with the artefacts of beam hardening.
+
+    Cupping, dark bands beside the spine, noise and, in one volume of four, a metal clip's streaks.
+    """
     levels = dict(_CT_LEVELS)
     organ = rng.uniform(55, 65) if look.rare else rng.uniform(95, 120)
     vessel = rng.uniform(36, 46) if look.rare else organ + rng.uniform(45, 80)
@@ -91,7 +94,7 @@ def ct_image(rng: np.random.Generator, look: Look) -> npt.NDArray[np.int16]:
     spread = rng.uniform(10, 17) * np.sqrt(6 / look.thickness)
     noise = _in_slice(look, rng.normal(size=image.shape).astype(np.float32), 0.55)
     image += noise * np.float32(spread / noise.std())
-    return np.clip(np.rint(image), -1024, 3071).astype(np.int16)
+    return _whole(image, -1024, 3071)
 
 
 def mr_image(rng: np.random.Generator, look: Look) -> npt.NDArray[np.int16]:
@@ -105,8 +108,8 @@ def mr_image(rng: np.random.Generator, look: Look) -> npt.NDArray[np.int16]:
     image = np.clip(image, 0, None) * np.exp(bias)
     spread = rng.uniform(0.015, 0.03) * np.sqrt(6 / look.thickness)
     real, imaginary = rng.normal(0, spread, size=(2, *image.shape)).astype(np.float32)
-    image = np.hypot(image + real, imaginary) * np.float32(np.exp(rng.uniform(*np.log((150, 3000)))))
-    return np.clip(np.rint(image), 0, 32767).astype(np.int16)
+    scale = np.exp(rng.uniform(np.log(150), np.log(3000)))
+    return _whole(np.hypot(image + real, imaginary) * scale, 0, 32767)
 
 
 def _signal(
@@ -121,6 +124,11 @@ def _signal(
     fine = Waves.draw(rng, 20, (8, 12), texture).at(look.points)
     image += coarse * shares[middle, 0] + fine * shares[middle, 1]
     return _in_slice(look, image, 0.5)
+
+
+def _whole(image: npt.NDArray[Any], lowest: int, highest: int) -> npt.NDArray[np.int16]:
+    whole: npt.NDArray[np.int16] = np.rint(image).clip(lowest, highest).astype(np.int16)
+    return whole
 
 
 def _in_slice(look: Look, image: FloatArray, sigma_pixels: float) -> FloatArray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from activeseg.cohort.geometry import Geometry
 from activeseg.cohort.images import write_image, write_label
 from activeseg.errors import CohortError
+from activeseg.files import write_json
 from activeseg.phantom.anatomy import PHANTOM_STRUCTURES, Anatomy, Tissue
 from activeseg.phantom.appearance import Look, ct_image, mr_image
 from activeseg.phantom.grid import body_points, draw_geometry, slice_axis
@@ -81,10 +81,7 @@ def make_volume(number: int, seed: int, modality: str = "ct") -> PhantomVolume:
     Raises:
         CohortError: If the modality is neither, or a number is negative.
     """
-    if modality not in _IMAGES:
-        raise CohortError(f"no phantom of modality {modality!r}; choose ct or mr")
-    if seed < 0 or number < 0:
-        raise CohortError(f"phantom seed {seed}, volume {number}: give numbers from 0")
+    _check(number, seed, modality)
     traits = _Traits.of(number, seed)
     grid_rng, body_rng, look_rng = (np.random.default_rng([seed, number, n]) for n in (1, 2, 3))
     geometry, body_origin = draw_geometry(
@@ -131,8 +128,11 @@ def write_phantom(
     Raises:
         CohortError: If an argument is out of range or the folder already holds files.
     """
+    _check(0, seed, modality)
     if volumes < 1:
         raise CohortError(f"{volumes} phantom volumes asked for; give at least 1")
+    if folder.exists() and not folder.is_dir():
+        raise CohortError("is a file; give a new or empty folder", str(folder))
     if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
         raise CohortError("already holds files; give a new or empty folder", str(folder))
     for name in ("images", "labels"):
@@ -152,13 +152,20 @@ def write_phantom(
         "numTraining": volumes,
         "file_ending": ".nii.gz",
     }
-    text = json.dumps(description, indent=2) + "\n"
-    (folder / "dataset.json").write_text(text, encoding="utf-8")
+    write_json(folder / "dataset.json", description)
+
+
+def _check(number: int, seed: int, modality: str) -> None:
+    if modality not in _IMAGES:
+        raise CohortError(f"no phantom of modality {modality!r}; choose ct or mr")
+    if seed < 0 or number < 0:
+        raise CohortError(f"phantom seed {seed}, volume {number}: give numbers from 0")
 
 
 def _label(tissue: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Label values of the structures; the seam of fat is part of the gland."""
     table = np.zeros(len(Tissue), dtype=np.uint8)
-    table[[Tissue.ORGAN, Tissue.VESSEL, Tissue.GLAND]] = 1, 2, 3
-    table[Tissue.SEAM] = 3
+    for structure in (Tissue.ORGAN, Tissue.VESSEL, Tissue.GLAND):
+        table[structure] = structure
+    table[Tissue.SEAM] = Tissue.GLAND
     return table[tissue]

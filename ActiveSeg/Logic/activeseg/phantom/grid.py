@@ -37,12 +37,13 @@ def draw_geometry(
         pixel, thickness = rng.uniform(2.2, 2.7), rng.uniform(2.6, 3.6)
         slices = int(rng.integers(32, 41))
     else:
-        pixel, thickness = rng.uniform(2.0, 3.0), rng.uniform(5.0, 8.0)
+        pixel = rng.uniform(2.0, 3.0)
+        thickness = rng.uniform(max(5.0, 2.1 * pixel), 8.0)
         slices = int(np.clip(round(rng.uniform(140, 200) / thickness), 24, 34))
     pixels = int(np.clip(round(extent / pixel), 56, 72))
     size = np.array([pixels, pixels, slices])
     spacing = np.array([pixel, pixel, thickness])
-    axes = np.eye(3) * rng.choice([-1.0, 1.0], size=3)
+    axes = np.diag(rng.choice([-1.0, 1.0], size=3))
     if oblique:
         axes = _tilt(rng) @ axes
     order = rng.permutation(3) if reordered else np.arange(3)
@@ -50,6 +51,7 @@ def draw_geometry(
     body_origin = rng.uniform((-20, -40, -300), (20, 40, 300))
     centre = body_origin + rng.uniform((-8, -6, -8), (8, 6, 8))
     origin = centre - axes @ (spacing * (size - 1) / 2)
+    axes = axes + 0.0  # no minus zeros in the header
     geometry = Geometry(
         size=(int(size[0]), int(size[1]), int(size[2])),
         spacing=(float(spacing[0]), float(spacing[1]), float(spacing[2])),

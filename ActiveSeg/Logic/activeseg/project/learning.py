@@ -7,12 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from activeseg.errors import ModelError, ProjectError
 from activeseg.files import write_atomic
 from activeseg.keys import SliceKey
-from activeseg.model.network import NetworkConfig, load, save
+from activeseg.model.network import NetworkConfig, Weights, load, save
 from activeseg.model.training import Recipe, train
 from activeseg.progress import Progress
 from activeseg.project.folder import Project
@@ -71,7 +69,7 @@ def learn(project: Project, recipe: Recipe, progress: Progress) -> RoundFiles:
     return files
 
 
-def start_weights(model: str, config: NetworkConfig) -> Mapping[str, torch.Tensor] | None:
+def start_weights(model: str, config: NetworkConfig) -> Weights | None:
     """Weights that training starts from: none for the built-in name, else a checkpoint's.
 
     Args:

@@ -13,7 +13,6 @@ from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
-from monai.networks.nets import UNet
 from torch import nn
 
 from activeseg.cohort import open_cohort
@@ -21,7 +20,7 @@ from activeseg.loop.evaluation import evaluate
 from activeseg.loop.full import pool_slices
 from activeseg.loop.split import only, split
 from activeseg.model.inference import SliceModel
-from activeseg.model.network import DROPOUT, WIDTHS, NetworkConfig
+from activeseg.model.network import NetworkConfig, build
 from activeseg.model.training import Recipe, train
 from activeseg.progress import Silent
 from activeseg.project.scans import cohort_network
@@ -39,17 +38,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
 
-    def build(config: NetworkConfig) -> nn.Module:
-        return UNet(
-            spatial_dims=2,
-            in_channels=3 * config.image_channels,
-            out_channels=1 + len(config.structures),
-            channels=WIDTHS,
-            strides=(2,) * (len(WIDTHS) - 1),
-            num_res_units=2,
-            norm=arguments.norm,
-            dropout=DROPOUT,
-        )
+    def with_norm(config: NetworkConfig) -> nn.Module:
+        network = build(config)
+        if arguments.norm == "instance":
+            for module in list(network.modules()):
+                for name, child in list(module.named_children()):
+                    if isinstance(child, nn.BatchNorm2d):
+                        setattr(module, name, nn.InstanceNorm2d(child.num_features))
+        return network
 
     cohort = open_cohort(arguments.cohort)
     pool_ids, test_ids = split(cohort, arguments.seed, arguments.pool, arguments.test)
@@ -58,7 +54,7 @@ def main() -> None:
     everything = pool_slices(pool, config, "auto", Silent())
     chosen = np.random.default_rng(arguments.seed).permutation(len(everything))[: arguments.slices]
     slices = [everything[number] for number in chosen]
-    with patch("activeseg.model.training.build", build):
+    with patch("activeseg.model.training.build", with_norm):
         trained = train(slices, [], config, Recipe(steps=arguments.steps), arguments.seed, Silent())
     quality = evaluate(SliceModel(trained.network, config), test, "auto", Silent())
     structures = " ".join(f"{n} {v:.3f}" for n, v in quality.structures.items() if v is not None)

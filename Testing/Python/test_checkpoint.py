@@ -148,6 +148,16 @@ def test_archive_of_another_kind_is_refused(tmp_path: Path, name: str) -> None:
     assert "activeseg train" in refusal(path)
 
 
+@pytest.mark.parametrize("pickled", [b"s.", b".", b"h\x09.", b"\x80\x02J\x01", b"X\xff", b""])
+def test_archive_with_a_broken_pickle_is_refused(checkpoint: Path, pickled: bytes) -> None:
+    with zipfile.ZipFile(checkpoint) as archive:
+        records = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(checkpoint, "w") as archive:
+        for name, contents in records.items():
+            archive.writestr(name, pickled if name.endswith("data.pkl") else contents)
+    assert "not a readable checkpoint" in refusal(checkpoint)
+
+
 @settings(max_examples=60)
 @given(data=st.data())
 def test_damaged_contents_are_refused(

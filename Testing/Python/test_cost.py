@@ -198,5 +198,7 @@ def test_expectation_over_one_sample_is_the_correction_into_it(labels: np.ndarra
 
 
 def test_prior_before_any_model() -> None:
-    assert prior_draw_seconds(1, STANDARD) == pytest.approx(10 + 0.5 * (4 + 60 / 4))
-    assert prior_draw_seconds(2, FAST) == pytest.approx(5 + 4 + 60 / 8)
+    # A disc a fifth as wide as a slice of 50 x 200 mm (100 mm in the geometric mean).
+    contour = math.pi * 20
+    assert prior_draw_seconds(1, (50, 200), STANDARD) == pytest.approx(10 + 0.5 * (4 + contour / 4))
+    assert prior_draw_seconds(2, (100, 100), FAST) == pytest.approx(5 + 4 + contour / 8)

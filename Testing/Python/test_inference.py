@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
 from activeseg.keys import Plane
-from activeseg.model import inference
+from activeseg.model import inference, precision
 from activeseg.model.inference import SliceModel, dropout_only, padded_logits
 from activeseg.model.network import STRIDE, NetworkConfig, build, save, seeded
 from activeseg.model.scan import Scan, axis_of
@@ -64,6 +64,12 @@ def sigmoid(values: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-values))
 
 
+@pytest.fixture(autouse=True, params=[False, True], ids=["single", "bfloat16"])
+def both_precisions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the machine has, each test runs as on one with native bfloat16 and without."""
+    monkeypatch.setattr(precision, "has_bfloat16", lambda _: request.param)
+
+
 # Plain predictions
 
 
@@ -92,7 +98,7 @@ def test_any_number_of_slices(slices: int) -> None:
     assert np.allclose(found[1], sigmoid(scan.channels[0]), atol=1e-6)
 
 
-@settings(max_examples=15)
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(1, 4), st.integers(1, 33), st.integers(1, 33))
 def test_any_size_sums_to_one(s: int, p: int, left: int) -> None:
     scan = noise((s, p, left), ALL, channels=2)
@@ -115,6 +121,17 @@ def test_scan_is_left_as_it_was() -> None:
     model.probabilities(scan)
     list(model.samples(scan, 1, 0, WHOLE))
     assert np.array_equal(scan.channels, before)
+
+
+def test_bfloat16_says_nearly_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, scan = fresh(structures=2), noise((3, 24, 24))
+    found = []
+    for native in (False, True):
+        monkeypatch.setattr(precision, "has_bfloat16", lambda _, native=native: native)
+        found.append(model.probabilities(scan))
+    assert found[1].dtype == np.float32
+    assert not np.array_equal(found[0], found[1])
+    assert np.abs(found[0] - found[1]).max() < 0.02
 
 
 def test_fused_planes_are_the_mean_of_single_planes() -> None:

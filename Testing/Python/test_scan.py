@@ -199,6 +199,14 @@ def test_robust_z_score_does_not_depend_on_how_much_air_there_is(more: int) -> N
     assert np.abs(plain - inside).max() < 0.02
 
 
+def test_robust_z_score_of_a_small_body_in_much_air() -> None:
+    image = np.zeros((40, 40, 40), dtype=np.float32)
+    tissue = 600 + 120 * np.random.default_rng(5).standard_normal((10, 10, 8))
+    image[:10, :10, :8] = tissue  # 1.25 % of the voxels
+    channel = make_scan(image, geometry_of(image), "mr", ALL).channels[0, :10, :10, :8]
+    assert np.abs(channel - (tissue - 600) / 120).max() < 0.3
+
+
 def test_robust_z_score_of_tissue_is_centred_with_unit_spread() -> None:
     image = head(np.random.default_rng(4))
     channel = make_scan(image, geometry_of(image), "mr", ALL).channels[0]

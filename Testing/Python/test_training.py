@@ -192,6 +192,14 @@ def test_another_seed_gives_other_weights(weights: dict[str, torch.Tensor]) -> N
     assert not equal(weights, short(seed=2))
 
 
+def test_seed_fixes_the_fresh_weights() -> None:
+    crawl = Recipe(steps=1, batch=2, patch=16, learning_rate=1e-9)
+    name = next(name for name, _ in build(CONFIG).named_parameters())
+    first, again, other = (short(seed=seed, recipe=crawl)[name] for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.allclose(first, other, atol=1e-3)
+
+
 def test_other_slices_give_other_weights(weights: dict[str, torch.Tensor]) -> None:
     assert not equal(weights, short(seed=1, slices=squares(3, 9)))
 
@@ -251,7 +259,32 @@ def test_any_number_of_steps_ends_with_a_check(steps: int) -> None:
     assert trained.log[-1]["step"] == steps
     assert all(math.isfinite(record["loss"]) for record in trained.log)
     assert all(value.isfinite().all() for value in trained.network.state_dict().values())
+    assert all(value.dtype == torch.float32 for value in trained.network.parameters())
     assert not trained.network.training
+
+
+def test_each_step_is_taken_with_dropout_and_batch_statistics(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    modes: list[tuple[bool, bool]] = []
+
+    def watched(config: NetworkConfig) -> nn.Module:
+        network = build(config)
+        changing = [m for m in network.modules() if isinstance(m, nn.Dropout | nn.BatchNorm2d)]
+
+        def note(*_: object) -> None:
+            mode = {module.training for module in changing}
+            modes.append((torch.is_grad_enabled(), mode == {True}))
+            assert len(mode) == 1
+
+        network.register_forward_pre_hook(note)
+        return network
+
+    monkeypatch.setattr(training, "build", watched)
+    recipe = Recipe(steps=10, batch=1, patch=16)
+    train(squares(1, 0), squares(2, 1), CONFIG, recipe, 1, Silent())
+    step, look = (True, True), (False, False)
+    assert modes == [step] * 8 + [look] * 2 + [step] + [look] * 2 + [step] + [look] * 2
 
 
 def test_log_and_progress_tell_of_the_steps() -> None:
@@ -417,11 +450,11 @@ def test_it_learns_a_bright_square() -> None:
     held_out = squares(6, 100)
     crawl = Recipe(steps=1, batch=8, patch=24, learning_rate=1e-9)
     before = train(squares(4, 0), [], CONFIG, crawl, 1, Silent())
-    after = train(squares(4, 0), [], CONFIG, Recipe(steps=40, batch=6, patch=24), 1, Silent())
+    after = train(squares(4, 0), [], CONFIG, Recipe(steps=60, batch=4, patch=24), 1, Silent())
     start = training._validation_dice(before.network, held_out)
     reached = training._validation_dice(after.network, held_out)
     assert reached is not None
-    assert reached > 0.75
+    assert reached > 0.7
     assert reached > (start or 0.0) + 0.2
     assert after.log[-1]["loss"] < before.log[-1]["loss"]
 
@@ -434,7 +467,7 @@ def test_unknown_parts_do_not_keep_it_from_learning() -> None:
         lower = torch.zeros_like(each.label, dtype=torch.bool)
         lower[:, int(rows.min()) + 4 : int(rows.max()) + 1] = True
         each.label[lower & (each.label == 2)] = 0
-    trained = train(slices, [], CONFIG, Recipe(steps=40, batch=6, patch=24), 1, Silent())
+    trained = train(slices, [], CONFIG, Recipe(steps=60, batch=4, patch=24), 1, Silent())
     reached = training._validation_dice(trained.network, squares(6, 100))
     assert reached is not None
-    assert reached > 0.75  # with half of every square missing no more than 2/3 could be reached
+    assert reached > 0.7  # with half of every square missing no more than 2/3 could be reached

@@ -15,6 +15,7 @@ from activeseg.uncertainty import (
     entropy_of_mean,
     foreground_band,
     predictive_entropy,
+    presence,
     slice_mean,
 )
 
@@ -102,3 +103,14 @@ def test_slice_mean_looks_at_the_whole_slice() -> None:
     values = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
     np.testing.assert_allclose(slice_mean(values, 0), [5.5, 17.5])
     np.testing.assert_allclose(slice_mean(values, 2), [10, 11, 12, 13])
+
+
+def test_presence_by_hand() -> None:
+    # 8 of 8: 8 / (8 + 0.8); 0.8 of 8, the half point: 0.8 / 1.6; nothing: 0.
+    found = presence(np.array([8.0, 0.8, 0.0]))
+    assert found == pytest.approx([8 / 8.8, 0.5, 0.0])
+    assert presence(np.array([8.0, 0.8]), half=0.5) == pytest.approx([8 / 12, 0.8 / 4.8])
+
+
+def test_presence_where_nothing_is_expected() -> None:
+    assert presence(np.zeros(3)).tolist() == [0, 0, 0]

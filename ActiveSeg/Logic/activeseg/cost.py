@@ -9,6 +9,7 @@ time model of the benchmark's oracle; nothing here is tuned.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -42,7 +43,7 @@ Labels: TypeAlias = npt.NDArray[np.integer]
 WRONG_PIXELS = 3
 """A wrong component of fewer pixels than this is not a click of its own."""
 
-PRIOR_CONTOUR_MM = 60.0
+PRIOR_WIDTH = 0.2
 PRIOR_PRESENCE = 0.5
 
 
@@ -241,18 +242,21 @@ def expected_seconds(
     return _cheaper(drawn, corrected, model.overhead_s)
 
 
-def prior_draw_seconds(structures: int, model: TimeModel) -> float:
+def prior_draw_seconds(
+    structures: int, extent_mm: tuple[float, float], model: TimeModel
+) -> float:
     """Seconds of a slice before any model exists, without the first-slice overhead.
 
-    A prior, not a measurement: each structure is on every second slice, as one component with
-    a contour of 60 mm. It is the same for every slice, so it decides how many fit a budget, not
-    which.
+    A prior, not a measurement: each structure is on every second slice, as one disc a fifth as
+    wide as the slice.
 
     Args:
         structures: How many structures there are to segment.
+        extent_mm: Height and width of the slice.
         model: How fast the clinician is.
     """
-    each = model.draw_component_s + PRIOR_CONTOUR_MM / model.speed_mm_s
+    contour_mm = math.pi * PRIOR_WIDTH * math.sqrt(extent_mm[0] * extent_mm[1])
+    each = model.draw_component_s + contour_mm / model.speed_mm_s
     return model.overhead_s + structures * PRIOR_PRESENCE * each
 
 

@@ -48,5 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _cancel(number: int, frame: FrameType | None) -> None:
-    """A request to end from another program, as Ctrl-C from a person."""
-    raise Cancelled("ended on request")
+    """A request to end from another program: from here on as Ctrl-C from a person.
+
+    No `Cancelled`: MONAI's transforms turn every `Exception` into a RuntimeError of their own.
+    """
+    raise KeyboardInterrupt

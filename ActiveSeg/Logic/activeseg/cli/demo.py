@@ -12,9 +12,9 @@ from activeseg.progress import Progress
 __all__ = ["demo"]
 
 # The phantom cohort is small enough that the whole demonstration takes a few minutes.
-PHANTOMS = 24
-PHANTOM_STEPS = 200
-PHANTOM_MINUTES = 6.0
+PHANTOMS = 18
+PHANTOM_STEPS = 150
+PHANTOM_MINUTES = 8.0
 COHORT_MINUTES = 30.0
 
 

@@ -111,6 +111,16 @@ class Geometry:
         row, col = (mm for a, mm in enumerate(self.array_spacing) if a != axis)
         return (row, col)
 
+    def slice_extent(self, plane: Plane) -> tuple[float, float]:
+        """Millimetres that the rows and the columns of what `take_slice` returns span."""
+        axis = self.array_axis(plane)
+        row, col = (
+            n * mm
+            for a, (n, mm) in enumerate(zip(self.shape, self.array_spacing, strict=True))
+            if a != axis
+        )
+        return (row, col)
+
     def thickness(self, plane: Plane) -> float:
         """Millimetres from one slice of this plane to the next."""
         return self.array_spacing[self.array_axis(plane)]

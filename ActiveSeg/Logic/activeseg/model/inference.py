@@ -116,6 +116,7 @@ def padded_logits(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
             logits = network(padded.to(device))
         else:
             inferer = SlidingWindowInferer(window, sw_batch_size=SLICES_AT_ONCE, mode="gaussian")
-            logits = inferer(padded.to(device), network)
+            # Windows are blended in single precision, whatever the network answers in.
+            logits = inferer(padded.to(device), lambda part: network(part).float())
     inside: torch.Tensor = logits[..., :rows, :columns].float()
     return inside

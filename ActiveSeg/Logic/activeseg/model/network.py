@@ -80,8 +80,12 @@ class NetworkConfig:
 
 
 def build(config: NetworkConfig) -> nn.Module:
-    """A network with fresh weights, drawn from torch's current random state."""
-    return UNet(
+    """A network with fresh weights, drawn from torch's current random state.
+
+    Dropout acts in the deep layers (Kendall 2015, Bayesian SegNet): in the outermost ones drawing
+    its masks takes longer than the convolutions (docs/experiments.md).
+    """
+    network = UNet(
         spatial_dims=2,
         in_channels=3 * config.image_channels,
         out_channels=1 + len(config.structures),
@@ -91,6 +95,11 @@ def build(config: NetworkConfig) -> nn.Module:
         norm="batch",
         dropout=DROPOUT,
     )
+    outer = (network.model[0], network.model[2])  # MONAI: down, the rest inside, up
+    for module in (each for block in outer for each in block.modules()):
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    return network
 
 
 def pick_device() -> torch.device:

@@ -118,7 +118,6 @@ def _unscored_pool(
     progress: Progress,
 ) -> Pool:
     """The slices without annotation, with nothing but frozen features where they are asked for."""
-    seconds = prior_draw_seconds(len(project.structures), STANDARD)
     candidates: list[Candidate] = []
     rows: list[npt.NDArray[np.float32]] = []
     full: list[npt.NDArray[np.float32]] = []
@@ -129,6 +128,9 @@ def _unscored_pool(
             for plane in geometry.planes(project.plane_policy):
                 keys = [SliceKey(volume.id, plane, k) for k in range(geometry.slice_count(plane))]
                 free = [key for key in keys if key not in annotations]
+                seconds = prior_draw_seconds(
+                    len(project.structures), geometry.slice_extent(plane), STANDARD
+                )
                 candidates += [
                     Candidate(key, 0.0, seconds, _position_mm(project, key), None, None, "draw")
                     for key in free

@@ -26,7 +26,14 @@ from activeseg.project.predictions import Prediction, Scores, read_prediction, w
 from activeseg.project.rounds import RoundFiles
 from activeseg.project.scans import read_scan
 from activeseg.quality import CalibratedDice, expected_dice, soft_dice_confidence
-from activeseg.uncertainty import band_mean, entropy_of_mean, foreground_band, slice_mean
+from activeseg.uncertainty import (
+    band_mean,
+    band_sum,
+    entropy_of_mean,
+    foreground_band,
+    presence,
+    slice_mean,
+)
 
 __all__ = ["Scoring", "score", "score_scan"]
 
@@ -42,7 +49,7 @@ class Scoring:
             network sees the band's surroundings.
     """
 
-    passes: int = 8
+    passes: int = 6
     band_pixels: float = 2.0
     margin: int = 8
 
@@ -167,7 +174,7 @@ def _plane_scores(
     return Scores(
         plane=np.full(count, plane.value, dtype="U8"),
         index=np.arange(count),
-        value=in_band,
+        value=in_band * presence(band_sum(1 - mean[0], band, axis)),
         band_entropy=in_band,
         whole_entropy=slice_mean(entropy, axis),
         expected_dice=expected_dice(soft_dice_confidence(mean, proposal, axis)),

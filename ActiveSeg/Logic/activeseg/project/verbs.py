@@ -9,6 +9,7 @@ from activeseg.project.folder import Project
 from activeseg.project.learning import learn
 from activeseg.project.rounds import Batch, RoundFiles
 from activeseg.project.scoring import Scoring, score
+from activeseg.sampling import strategy as strategy_named
 
 __all__ = ["run_round", "run_score", "run_suggest", "run_train"]
 
@@ -41,7 +42,13 @@ def run_round(
     scoring: Scoring,
     progress: Progress,
 ) -> Batch:
-    """Train, score and choose."""
+    """Train, score and choose.
+
+    Raises:
+        ProjectError: If there is no such strategy (before the work begins). ActiveSegError:
+            Whatever `learn`, `score` and `choose` raise.
+    """
+    strategy_named(strategy or project.strategy)
     with project.working("round"):
         learn(project, recipe, progress)
         score(project, scoring, progress)

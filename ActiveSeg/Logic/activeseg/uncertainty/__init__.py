@@ -1,6 +1,12 @@
 """How unsure a model is, voxel by voxel, and what that says about a slice."""
 
-from activeseg.uncertainty.aggregate import band_mean, band_sum, foreground_band, slice_mean
+from activeseg.uncertainty.aggregate import (
+    band_mean,
+    band_sum,
+    foreground_band,
+    presence,
+    slice_mean,
+)
 from activeseg.uncertainty.entropy import entropy_of_mean, predictive_entropy
 
 __all__ = [
@@ -9,5 +15,6 @@ __all__ = [
     "entropy_of_mean",
     "foreground_band",
     "predictive_entropy",
+    "presence",
     "slice_mean",
 ]

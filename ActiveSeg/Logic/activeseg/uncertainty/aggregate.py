@@ -13,10 +13,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-__all__ = ["band_mean", "band_sum", "foreground_band", "slice_mean"]
+__all__ = ["band_mean", "band_sum", "foreground_band", "presence", "slice_mean"]
 
 UNSEEN_SHARE = 0.01
 """Share of a volume that stands in for the foreground where the model sees none."""
+
+HALF_PRESENT = 0.1
 
 
 def foreground_band(
@@ -85,6 +87,29 @@ def band_mean(
     voxels = np.count_nonzero(band3d, axis=_others(axis))
     mean: npt.NDArray[np.float64] = band_sum(map3d, band3d, axis) / np.maximum(voxels, 1)
     return mean
+
+
+def presence(
+    foreground: npt.NDArray[np.float64], half: float = HALF_PRESENT
+) -> npt.NDArray[np.float64]:
+    """How much of the structures a slice shows, 0 to 1: m / (m + half * largest m).
+
+    A mean over the band is as high at the last pixels of an organ, and on stray pixels of a model
+    that has learned little, as in the organ's middle; those slices are cheap and teach little.
+
+    Args:
+        foreground: `[n_slices]` expected foreground of the slices of one volume and plane (sum
+            of the foreground probability over the band).
+        half: Share of the fullest slice's foreground at which half of the value counts.
+
+    Returns:
+        `[n_slices]`; all 0 where nothing is expected anywhere.
+    """
+    most = float(foreground.max(initial=0.0))
+    if most <= 0:
+        return np.zeros_like(foreground)
+    share: npt.NDArray[np.float64] = foreground / (foreground + half * most)
+    return share
 
 
 def slice_mean(map3d: npt.NDArray[np.float32], axis: int) -> npt.NDArray[np.float64]:

@@ -18,17 +18,23 @@ from typing import Any
 
 REPORTED = "reported.txt"
 
+# What any test kills: the verbs, and what they import when they first run.
+HEAVY = (
+    *("numpy", "SimpleITK", "pytest", "activeseg.project.verbs", "activeseg.annotations"),
+    *("sklearn.cluster", "torch._dynamo"),
+)
+
 Report = Callable[[str], None]
 
 
 @functools.cache
 def fork_server(*preload: str) -> Any:
-    """A context whose children begin with these modules imported.
+    """A context whose children begin with these modules, and the `HEAVY` ones, imported.
 
     All tests of a run share one fork server; the first call decides what it holds.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["numpy", "SimpleITK", *preload])
+    context.set_forkserver_preload([*HEAVY, *preload])
     return context
 
 

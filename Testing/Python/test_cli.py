@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections import namedtuple
 from pathlib import Path
 
@@ -534,7 +535,7 @@ HEEDING = (
 )
 
 
-def interrupted(number, whole_group, until, *words):
+def interrupted(number, until, *words, whole_group_after=None):
     """Start a command, wait for a line of progress, send a signal; what came of it."""
     process = subprocess.Popen(
         [sys.executable, "-c", HEEDING, *(str(word) for word in words), "--progress", "json"],
@@ -550,7 +551,8 @@ def interrupted(number, whole_group, until, *words):
             break
     else:
         pytest.fail(f"ended before: {process.communicate()[1]}")
-    if whole_group:
+    if whole_group_after is not None:
+        time.sleep(whole_group_after)
         os.killpg(process.pid, number)
     else:
         process.send_signal(number)
@@ -571,7 +573,7 @@ def test_a_cancelled_round_leaves_a_valid_project(project, cohort, run, number):
         )
     accepted = Project.open(project).all_annotations()
     code, err = interrupted(
-        number, False, ("Training", 3), "round", project, "--minutes", 4, "--steps", 100000
+        number, ("Training", 3), "round", project, "--minutes", 4, "--steps", 100000
     )
     assert err == "activeseg: cancelled; what was finished before is kept\n"
     assert code == 130
@@ -586,11 +588,24 @@ def test_a_cancelled_round_leaves_a_valid_project(project, cohort, run, number):
     assert json.loads(again.out)["round"] == 2
 
 
+def test_a_request_to_end_is_heard_inside_a_transform(project, run, monkeypatch):
+    """MONAI wraps every Exception that passes through it."""
+
+    def randomize(*_):
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("monai.transforms.RandScaleIntensity.randomize", randomize)
+    found = run("train", project, "--steps", 2)
+    assert found.err == "activeseg: cancelled; what was finished before is kept\n"
+    assert (found.code, found.out) == (130, "")
+
+
 @posix
 def test_ctrl_c_ends_the_demo_with_one_line(cohort, tmp_path):
     """A terminal sends it to the arms' processes too; they are not heard."""
     words = ("demo", "--cohort", cohort, "--no-serve", "--out", tmp_path / "out")
-    code, err = interrupted(signal.SIGINT, True, ("Running the arms", 0), *words)
+    begun = ("Running the arms", 0)
+    code, err = interrupted(signal.SIGINT, begun, *words, whole_group_after=1.0)
     assert err == "activeseg: cancelled; what was finished before is kept\n"
     assert code == 130
 

@@ -242,9 +242,7 @@ def expected_seconds(
     return _cheaper(drawn, corrected, model.overhead_s)
 
 
-def prior_draw_seconds(
-    structures: int, extent_mm: tuple[float, float], model: TimeModel
-) -> float:
+def prior_draw_seconds(structures: int, extent_mm: tuple[float, float], model: TimeModel) -> float:
     """Seconds of a slice before any model exists, without the first-slice overhead.
 
     A prior, not a measurement: each structure is on every second slice, as one disc a fifth as

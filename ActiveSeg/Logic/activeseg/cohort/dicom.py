@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from activeseg.cohort.frame import check_frame
 from activeseg.cohort.geometry import Geometry
 from activeseg.errors import CohortError
 
@@ -117,8 +118,6 @@ def read_series(path: Path) -> tuple[npt.NDArray[Any], Geometry]:
     """
     files = _files_of(path)
     import SimpleITK
-
-    from activeseg.cohort.images import check_frame
 
     SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
     try:

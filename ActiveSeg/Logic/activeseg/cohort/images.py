@@ -6,14 +6,14 @@ frame; what SimpleITK would mend in silence (a negative spacing, missing pixels)
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from activeseg.cohort.frame import check_frame
 from activeseg.cohort.geometry import Geometry
 from activeseg.cohort.metaimage import metaimage_problem
 from activeseg.cohort.nifti import nifti_problem
@@ -21,12 +21,8 @@ from activeseg.cohort.nrrd import nrrd_problem
 from activeseg.errors import CohortError
 from activeseg.files import atomic_path
 
-if TYPE_CHECKING:
-    import SimpleITK
-
 __all__ = [
     "SUFFIXES",
-    "check_frame",
     "image_stem",
     "read_image_file",
     "write_image",
@@ -35,8 +31,6 @@ __all__ = [
 
 # One file each; a pair of header and pixels cannot be renamed into place in one step.
 _WRITTEN: tuple[str, ...] = (".nii.gz", ".nii", ".nrrd", ".mha")
-
-_ORTHOGONAL = 1e-3
 
 # ITK's reader of each format, named so that it need not try them all, and what looks at the file
 # before.
@@ -100,40 +94,6 @@ def read_image_file(path: Path, thorough: bool = False) -> tuple[npt.NDArray[Any
     if array.dtype.kind not in "iuf":
         raise CohortError(f"holds {array.dtype} numbers; expected real ones", path.name)
     return array, geometry
-
-
-def check_frame(reader: SimpleITK.ImageFileReader, name: str) -> Geometry:
-    """The geometry of an image whose header was read.
-
-    Args:
-        reader: A reader after ``ReadImageInformation``.
-        name: The file's name, for the message.
-
-    Raises:
-        CohortError: If the image is not one scalar volume with positive spacing and axes at
-            right angles.
-    """
-    dimension = reader.GetDimension()
-    if dimension != 3:
-        raise CohortError(f"is a {dimension}-D image; expected one 3-D volume in each file", name)
-    components = reader.GetNumberOfComponents()
-    if components != 1:
-        raise CohortError(
-            f"has {components} numbers in each voxel (colour or vectors); expected one", name
-        )
-    i, j, k = reader.GetSize()
-    di, dj, dk = reader.GetSpacing()
-    x, y, z = reader.GetOrigin()
-    geometry = Geometry((i, j, k), (di, dj, dk), (x, y, z), tuple(reader.GetDirection()))
-    if not all(math.isfinite(mm) and mm > 0 for mm in geometry.spacing):
-        spacing = " x ".join(f"{mm:g}" for mm in geometry.spacing)
-        raise CohortError(f"the voxel spacing is {spacing} mm; expected positive numbers", name)
-    cosines = np.asarray(geometry.direction, dtype=np.float64).reshape(3, 3)
-    if not np.allclose(cosines.T @ cosines, np.eye(3), rtol=0, atol=_ORTHOGONAL):
-        raise CohortError("its axes are not at right angles; resample it first", name)
-    if not all(math.isfinite(mm) for mm in geometry.origin):
-        raise CohortError("its origin is not a number; expected three millimetres", name)
-    return geometry
 
 
 def write_image(path: Path, array: npt.NDArray[Any], geometry: Geometry) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from activeseg.loop.arm import ArmRun
-from activeseg.project import Project
+from activeseg.project import Project, judged_proposals
 from activeseg.project.predictions import read_prediction
 from activeseg.quality import dice
 
@@ -86,14 +86,7 @@ def volume_mae(project: Project) -> float | None:
 
 def slice_spearman(project: Project) -> float | None:
     """Rank correlation of expected and true Dice over the proposals that were shown."""
-    pairs = []
-    for annotation in project.all_annotations():
-        shown = annotation.shown
-        if shown is None or shown["dice"] is None or shown["expected_dice"] is None:
-            continue
-        known = [value for value in shown["dice"].values() if value is not None]
-        if known:
-            pairs.append((shown["expected_dice"], float(np.mean(known))))
+    pairs = judged_proposals(project)
     if len({e for e, _ in pairs}) < 2 or len({t for _, t in pairs}) < 2:
         return None
     return float(stats.spearmanr(*zip(*pairs, strict=True)).statistic)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeAlias
 
-from activeseg.errors import ActiveSegError
+from activeseg.errors import ActiveSegError, Cancelled
 from activeseg.progress import Progress, Stage
 
 __all__ = ["Job", "side_by_side"]
@@ -62,6 +62,9 @@ class _Parts(Progress):
         self._tell(0.0)
 
     def _tell(self, of_stage: float) -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None and not parent.is_alive():
+            raise Cancelled("whoever waited for this work is gone")
         parts = min(PARTS, int(PARTS * (self._before + of_stage) + 1e-6))
         if parts > self._sent:
             self._send(("parts", self._name, parts - self._sent))

@@ -95,8 +95,8 @@ def build(config: NetworkConfig) -> nn.Module:
         norm="batch",
         dropout=DROPOUT,
     )
-    outer = (network.model[0], network.model[2])  # MONAI: down, the rest inside, up
-    for module in (each for block in outer for each in block.modules()):
+    down, _, up = network.model.children()  # in the middle everything deeper
+    for module in (*down.modules(), *up.modules()):
         if isinstance(module, nn.Dropout):
             module.p = 0.0
     return network

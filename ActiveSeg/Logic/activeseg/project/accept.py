@@ -14,7 +14,7 @@ from activeseg.keys import SliceKey
 from activeseg.project.folder import Project
 from activeseg.project.records import Annotation
 
-__all__ = ["annotate", "what_was_shown"]
+__all__ = ["annotate", "judged_proposals", "what_was_shown"]
 
 
 def annotate(
@@ -79,6 +79,27 @@ def what_was_shown(
         "blank": proposal is None,
         "dice": None if proposal is None else _structure_dice(project, proposal, accepted),
     }
+
+
+def judged_proposals(project: Project) -> list[tuple[float, float]]:
+    """What was expected of each proposal that was shown, and what it turned out to be.
+
+    Returns:
+        Pairs of expected Dice and true Dice (mean over the structures that either mask has),
+        oldest acceptance first.
+
+    Raises:
+        ProjectError: If a record is damaged.
+    """
+    pairs = []
+    for annotation in project.all_annotations():
+        shown = annotation.shown
+        if shown is None or shown["dice"] is None or shown["expected_dice"] is None:
+            continue
+        known = [float(value) for value in shown["dice"].values() if value is not None]
+        if known:
+            pairs.append((float(shown["expected_dice"]), sum(known) / len(known)))
+    return pairs
 
 
 def _structure_dice(

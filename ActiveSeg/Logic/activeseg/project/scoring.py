@@ -21,6 +21,7 @@ from activeseg.model.inference import SliceModel
 from activeseg.model.protocol import Box, SegmentationModel
 from activeseg.model.scan import Scan, axis_of
 from activeseg.progress import Progress
+from activeseg.project.accept import judged_proposals
 from activeseg.project.folder import Project
 from activeseg.project.predictions import Prediction, Scores, read_prediction, write_scores
 from activeseg.project.rounds import RoundFiles
@@ -226,16 +227,8 @@ def _estimate(
 
 def _calibration(project: Project) -> CalibratedDice:
     """Learned from what was expected of each proposal and what it turned out to be."""
-    expected, true = [], []
-    for annotation in project.all_annotations():
-        shown = annotation.shown
-        if shown is None or shown["dice"] is None or shown["expected_dice"] is None:
-            continue
-        found = [value for value in shown["dice"].values() if value is not None]
-        if found:
-            expected.append(float(shown["expected_dice"]))
-            true.append(float(np.mean(found)))
-    return CalibratedDice.fit(np.array(expected), np.array(true))
+    pairs = np.array(judged_proposals(project)).reshape(-1, 2)
+    return CalibratedDice.fit(pairs[:, 0], pairs[:, 1])
 
 
 def _mean(values: npt.NDArray[np.float64]) -> float:

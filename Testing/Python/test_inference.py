@@ -327,8 +327,9 @@ def test_dropout_layers_of_the_built_in_network() -> None:
     dropout_only(network)
     on = [module for module in network.modules() if module.training]
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    assert len(on) >= 4
-    assert all(isinstance(module, nn.Dropout) and module.p == 0.1 for module in on)
+    assert all(isinstance(module, nn.Dropout) for module in on)
+    assert sum(module.p == 0.1 for module in on) >= 4  # the deep ones
+    assert {module.p for module in on} <= {0.0, 0.1}
     assert norms
     assert not any(module.training for module in norms)
 

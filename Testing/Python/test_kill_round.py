@@ -1,4 +1,4 @@
-"""A kill at any moment of `round` and `annotate`: the project opens, nothing accepted is missing."""
+"""A kill at any moment of `round` and `annotate`: the project opens and nothing is missing."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_a_round_killed_before_any_file_appears_ends_like_an_undisturbed_one(ask
     expected = whole.latest_batch()
     assert expected.round == 1
     steps = int((whole.folder / "calls.txt").read_text())
-    assert steps == 12  # who works, model, log, 6 predictions, scores, estimate, ...
+    assert steps == 13  # who works, model, log, 6 predictions, scores, estimate, ...
     for number in range(1, steps + 1):
         project = copied(begun, tmp_path / str(number))
         code = run_child(round_until_call, project.folder, number, preload=PRELOAD)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from contextlib import contextmanager
@@ -99,6 +100,19 @@ def ask_for_sigint(progress):
     return signal.SIGINT in signal.sigpending()
 
 
+def advance_for_ever(file, progress):
+    """Works on; notes when it was told to stop."""
+    try:
+        with progress.stage("Training", 10**9) as stage:
+            file.write_text("at work")
+            while True:
+                stage.advance()
+                time.sleep(0.01)
+    except Cancelled:
+        file.write_text("cancelled")
+        raise
+
+
 def ended(file: Path) -> bool:
     try:
         os.kill(int(file.read_text()), 0)
@@ -160,6 +174,34 @@ def test_a_process_that_dies_is_a_bug_and_ends_the_others(tmp_path, job, code, c
 def test_ctrl_c_is_left_to_the_process_that_waits():
     assert side_by_side({"a": Job(ask_for_sigint, STAGES)}, 1, "Running", Silent()) == {"a": True}
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+def test_a_job_whose_parent_was_killed_ends_by_itself(tmp_path):
+    file = tmp_path / "state"
+    code = (
+        "from functools import partial; from pathlib import Path; import test_processes as t\n"
+        "if __name__ == '__main__':\n"
+        f"    job = t.Job(partial(t.advance_for_ever, Path({str(file)!r})), t.STAGES)\n"
+        "    t.side_by_side({'a': job}, 1, 'Running', t.Silent())\n"
+    )
+    script = tmp_path / "parent.py"
+    script.write_text(code)
+    path = os.pathsep.join(sys.path)
+    parent = subprocess.Popen([sys.executable, str(script)], env=os.environ | {"PYTHONPATH": path})
+    wait_until(lambda: file.exists() and file.read_text() == "at work")
+    parent.kill()
+    parent.wait()
+    wait_until(lambda: file.read_text() == "cancelled")
+
+
+def wait_until(reached):
+    """A generous bound, so that a fault fails instead of hanging."""
+    for _ in range(6000):
+        if reached():
+            return
+        time.sleep(0.01)
+    pytest.fail("it did not get there")
 
 
 def test_a_cancel_ends_all(tmp_path):

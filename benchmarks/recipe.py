@@ -9,6 +9,7 @@ and prints the mean Dice on whole test volumes. docs/experiments.md names the ru
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 from unittest.mock import patch
 
@@ -32,6 +33,7 @@ def main() -> None:
     parser.add_argument("--cohort", type=Path, required=True)
     parser.add_argument("--slices", type=int, default=80)
     parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--batch", type=int, default=Recipe().batch)
     parser.add_argument("--norm", choices=("batch", "instance"), default="batch")
     parser.add_argument("--pool", type=int, default=30)
     parser.add_argument("--test", type=int, default=15)
@@ -54,13 +56,22 @@ def main() -> None:
     everything = pool_slices(pool, config, "auto", Silent())
     chosen = np.random.default_rng(arguments.seed).permutation(len(everything))[: arguments.slices]
     slices = [everything[number] for number in chosen]
+    start = time.process_time()
     with patch("activeseg.model.training.build", with_norm):
-        trained = train(slices, [], config, Recipe(steps=arguments.steps), arguments.seed, Silent())
+        trained = train(
+            slices,
+            [],
+            config,
+            Recipe(steps=arguments.steps, batch=arguments.batch),
+            arguments.seed,
+            Silent(),
+        )
+    seconds = time.process_time() - start
     quality = evaluate(SliceModel(trained.network, config), test, "auto", Silent())
     structures = " ".join(f"{n} {v:.3f}" for n, v in quality.structures.items() if v is not None)
     print(
-        f"slices {len(slices)} steps {arguments.steps} norm {arguments.norm} "
-        f"seed {arguments.seed}: Dice {quality.dice:.3f} ({structures})"
+        f"slices {len(slices)} steps {arguments.steps} batch {arguments.batch} norm {arguments.norm} "
+        f"seed {arguments.seed}: {seconds:.0f} s, Dice {quality.dice:.3f} ({structures})"
     )
 
 

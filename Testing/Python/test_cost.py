@@ -22,6 +22,7 @@ from activeseg.cost import (
     draw_seconds,
     expected_seconds,
     prior_draw_seconds,
+    time_factor,
 )
 
 SQUARE_MM = (1.0, 1.0)
@@ -202,3 +203,11 @@ def test_prior_before_any_model() -> None:
     contour = math.pi * 20
     assert prior_draw_seconds(1, (50, 200), STANDARD) == pytest.approx(10 + 0.5 * (4 + contour / 4))
     assert prior_draw_seconds(2, (100, 100), FAST) == pytest.approx(5 + 4 + contour / 8)
+
+
+def test_time_factor_by_hand() -> None:
+    assert time_factor([], []) == 1
+    # Five answers twice as long as expected against a prior of five: the square root of 2.
+    assert time_factor([10.0] * 5, [20.0] * 5) == pytest.approx(math.sqrt(2))
+    # One twice as long, one half as long.
+    assert time_factor([10.0, 10.0], [20.0, 5.0]) == pytest.approx(1)

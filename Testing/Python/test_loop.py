@@ -31,7 +31,7 @@ from activeseg.progress import Silent
 from activeseg.project import Project
 from activeseg.project.predictions import Prediction, Scores
 from activeseg.project.scoring import Scoring
-from activeseg.quality import dice
+from activeseg.quality import dice, hd95_mm
 from small_cohort import IDENTITY, small_cohort
 from tiny_cohort import SEES_BOTH, ThresholdModel, write_tiny_cohort
 
@@ -240,8 +240,13 @@ def test_what_a_model_misses_costs_the_diagonal(cohort):
     assert 0.5 < liver < 1
     assert quality.structures == {"liver": pytest.approx(liver), "spleen": 0.0}
     assert quality.dice == pytest.approx(liver / 2)
-    # 8 slices of 3 mm, 20 x 18 pixels of 1 mm; half of the mean is the missed spleen's.
-    assert quality.hd95_mm > math.hypot(24, 20, 18) / 2
+    # For the missed spleen the diagonal of 8 slices of 3 mm with 20 x 18 pixels of 1 mm.
+    geometries = [cohort.volume(name).geometry for name in ("v01", "v03")]
+    far = [
+        hd95_mm(label > 0, label == 1, geometry.spacing[::-1])
+        for label, geometry in zip(labels, geometries, strict=True)
+    ]
+    assert quality.hd95_mm == pytest.approx((np.mean(far) + math.hypot(24, 20, 18)) / 2)
 
 
 def test_what_neither_has_counts_for_nothing(tmp_path):

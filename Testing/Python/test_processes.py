@@ -131,8 +131,13 @@ def test_each_result_comes_back_under_its_name():
     # All parts of both jobs add up, and only ever upward.
     assert progress.told[-1] == 2 * PARTS
     assert progress.told == sorted(progress.told)
-    # Reading is 1/8 of a job each time: its end is told before the training's.
-    assert any(0 < told < PARTS for told in progress.told)
+
+
+def test_parts_follow_the_shares_of_the_stages():
+    progress = Recorder()
+    side_by_side({"a": Job(partial(loop, 1), STAGES)}, 1, "Running", progress)
+    # Each reading is 1/8 of the work, in three steps; each training, which is empty here, 3/8.
+    assert progress.told == [0, 4, 8, 12, 50, 54, 58, 62, 100]
 
 
 def test_no_more_at_once_than_asked(tmp_path):

@@ -7,10 +7,12 @@ from the code under test.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import SimpleITK
+import torch
 
 from activeseg.cohort import Geometry, open_cohort
 from activeseg.cohort.images import write_image, write_label
@@ -21,7 +23,7 @@ from activeseg.model.training import Recipe
 from activeseg.progress import Silent
 from activeseg.project import Project, annotate, predicting
 from activeseg.project.predictions import read_prediction
-from activeseg.project.scans import read_scan
+from activeseg.project.scans import annotated_slices, cohort_network, read_scan
 from activeseg.project.scoring import Scoring, score_scan
 from activeseg.project.verbs import run_score, run_train
 from small_cohort import turned
@@ -175,6 +177,36 @@ def test_scores_belong_to_the_slices_that_hold_the_ball(project, name):
         assert sorted(uncertain) == holds.tolist()
         # Its slices are not in the middle: counting from the other end would be seen.
         assert set(holds) != {inside.shape[axis] - 1 - index for index in holds}
+
+
+@pytest.mark.parametrize("name", list(GEOMETRIES))
+def test_label_and_image_of_a_training_slice_belong_together(name, tmp_path):
+    """Voxels of 1 mm, so that nothing is resampled and each pixel can be compared."""
+    geometry = replace(GEOMETRIES[name], spacing=(1.0, 1.0, 1.0))
+    truth = ball(geometry)
+    (tmp_path / "images").mkdir()
+    image = np.where(truth, 200, 20).astype(np.int16)
+    write_image(tmp_path / "images/one.nrrd", image, geometry)
+    (tmp_path / "dataset.json").write_text('{"channel_names": {"0": "CT"}, "labels": {"ball": 4}}')
+    cohort = open_cohort(tmp_path)
+    project = Project.create(tmp_path / "p", cohort, "all", "random", 0, "unet25d")
+    mask = np.where(truth, 4, 0).astype(np.uint8)
+    for plane in Plane:
+        axis = native_axis(geometry, plane)
+        for index in range(truth.shape[axis]):
+            project.accept(SliceKey("one", plane, index), mask.take(index, axis=axis), "ada")
+    config = cohort_network(cohort, "all")
+    slices = annotated_slices(project, project.annotations(), config, SILENT)
+    shown = 0
+    for key, each in slices.items():
+        wanted = mask.take(key.index, axis=native_axis(geometry, key.plane))
+        assert sorted(each.label.shape) == sorted([1, *wanted.shape])
+        assert int((each.label == 2).sum()) == np.count_nonzero(wanted)
+        # Channels: two windows each of the slice before, the slice itself, the one after.
+        bright = each.image[2] > (110 + 160) / 400 * 2 - 1
+        assert torch.equal(bright, each.label[0] == 2)
+        shown += bool(bright.any())
+    assert shown > 12
 
 
 def test_learned_and_predicted_in_place(tmp_path):

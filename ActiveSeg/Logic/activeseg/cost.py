@@ -33,6 +33,7 @@ __all__ = [
     "draw_seconds",
     "expected_seconds",
     "prior_draw_seconds",
+    "time_factor",
 ]
 
 How: TypeAlias = Literal["draw", "correct", "confirm"]
@@ -45,6 +46,7 @@ WRONG_PIXELS = 3
 
 PRIOR_WIDTH = 0.2
 PRIOR_PRESENCE = 0.5
+PRIOR_ANSWERS = 5
 
 
 @dataclass(frozen=True)
@@ -256,6 +258,19 @@ def prior_draw_seconds(structures: int, extent_mm: tuple[float, float], model: T
     contour_mm = math.pi * PRIOR_WIDTH * math.sqrt(extent_mm[0] * extent_mm[1])
     each = model.draw_component_s + contour_mm / model.speed_mm_s
     return model.overhead_s + structures * PRIOR_PRESENCE * each
+
+
+def time_factor(expected_s: Sequence[float], actual_s: Sequence[float]) -> float:
+    """How much longer answers take than expected: the geometric mean of the ratios, shrunk to 1.
+
+    The prior weighs as much as five answers that took just as long as expected.
+
+    Args:
+        expected_s: Expected seconds, without any factor; above 0.
+        actual_s: Logged seconds; above 0.
+    """
+    logs = [math.log(took / hoped) for hoped, took in zip(expected_s, actual_s, strict=True)]
+    return math.exp(sum(logs) / (len(logs) + PRIOR_ANSWERS))
 
 
 def _cheaper(drawn: float, corrected: float | None, overhead: float) -> Answer:

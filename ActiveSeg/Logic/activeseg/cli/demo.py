@@ -13,7 +13,7 @@ __all__ = ["demo"]
 
 # The phantom cohort is small enough that the whole demonstration takes a few minutes.
 PHANTOMS = 18
-PHANTOM_STEPS = 150
+PHANTOM_STEPS = 500
 PHANTOM_MINUTES = 8.0
 COHORT_MINUTES = 30.0
 
@@ -60,27 +60,26 @@ def _cohort(arguments: Namespace, progress: Progress) -> Any:
 
 
 def _print_table(result: dict[str, Any]) -> None:
-    """One row a round, the arms side by side."""
+    """One row a round and arm."""
     from rich.console import Console
     from rich.table import Table
 
     table = Table(title="Dice on whole test volumes against minutes of annotation")
-    table.add_column("round", justify="right")
+    for name in ("round", "arm", "minutes", "slices", "estimated Dice", "true Dice"):
+        table.add_column(name, justify="left" if name == "arm" else "right")
     curves = {name: arm["seeds"][0]["curve"] for name, arm in result["arms"].items()}
-    for name in curves:
-        for column in ("minutes", "slices", "estimated", "true Dice"):
-            table.add_column(f"{name}\n{column}", justify="right")
     for points in zip(*curves.values(), strict=True):
-        cells = [str(points[0]["round"])]
-        for point in points:
+        for name, point in zip(curves, points, strict=True):
             estimate = point["estimated_dice"]
-            cells += [
+            table.add_row(
+                str(point["round"]),
+                name,
                 f"{point['minutes']:.1f}",
                 str(point["slices"]),
                 "-" if estimate is None else f"{estimate:.3f}",
                 f"{point['dice']:.3f}",
-            ]
-        table.add_row(*cells)
+            )
+        table.add_section()
     Console().print(table)
     print(
         f"all slices of the pool: Dice {result['full_dice']:.3f} after "

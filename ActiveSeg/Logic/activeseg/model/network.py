@@ -41,7 +41,7 @@ Weights: TypeAlias = Mapping[str, torch.Tensor]
 """A network's parameters and running statistics by name."""
 
 CHECKPOINT_FORMAT = 1
-WIDTHS = (32, 64, 128, 128)
+WIDTHS = (16, 32, 64, 128)
 STRIDE = 8
 """Heights and widths that the network takes are multiples of this."""
 

@@ -48,8 +48,8 @@ class Recipe:
         weight_decay: Of AdamW.
     """
 
-    steps: int = 600
-    batch: int = 16
+    steps: int = 1200
+    batch: int = 4
     patch: int = 64
     learning_rate: float = 3e-3
     weight_decay: float = 1e-4

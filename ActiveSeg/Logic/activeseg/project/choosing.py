@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from activeseg.cohort import take_slice
-from activeseg.cost import STANDARD, prior_draw_seconds
+from activeseg.cost import STANDARD, prior_draw_seconds, time_factor
 from activeseg.errors import ProjectError
 from activeseg.keys import SliceKey
 from activeseg.model.features import slice_features, slice_information
@@ -54,8 +54,10 @@ def choose(
     if not scored:
         chosen_by = _without_model(project, chosen_by, annotations)
     files = scored[-1] if scored else project.round(0)
+    factor = 1.0
     if scored and not chosen_by.needs_features:
-        pool = _scored_pool(project, files, annotations)
+        factor = _learned_time_factor(project)
+        pool = _scored_pool(project, files, annotations, factor)
     else:
         pool = _unscored_pool(project, chosen_by.needs_features, annotations, progress)
     rng = np.random.default_rng([project.seed, files.number])
@@ -70,6 +72,7 @@ def choose(
         budget_minutes=minutes,
         time=timestamp(datetime.now(timezone.utc)),
         suggestions=tuple(_suggestion(rank, each) for rank, each in enumerate(choices, 1)),
+        time_factor=factor,
     )
     files.write_batch(batch)
     return batch
@@ -91,14 +94,17 @@ def _without_model(
 
 
 def _scored_pool(
-    project: Project, files: RoundFiles, annotations: Mapping[SliceKey, Annotation]
+    project: Project,
+    files: RoundFiles,
+    annotations: Mapping[SliceKey, Annotation],
+    factor: float,
 ) -> Pool:
     """The slices without annotation, with the scores of a round."""
     candidates = [
         Candidate(
             key=row.key,
             value=row.value,
-            seconds=row.seconds,
+            seconds=row.seconds * factor,
             position_mm=_position_mm(project, row.key),
             expected_dice=row.expected_dice,
             entropy=row.band_entropy,
@@ -109,6 +115,19 @@ def _scored_pool(
         if row.key not in annotations
     ]
     return Pool(candidates, STANDARD.first_slice_s, _annotated(project, annotations))
+
+
+def _learned_time_factor(project: Project) -> float:
+    """`time_factor` of all logged answers to batches that a model was behind."""
+    expected, actual = [], []
+    batches = {files.number: files.read_batch() for files in project.rounds()}
+    for annotation in project.all_annotations():
+        shown = annotation.shown
+        batch = None if shown is None else batches.get(int(shown["round"]))
+        if shown is not None and batch is not None and batch.round and annotation.seconds > 0:
+            expected.append(60 * float(shown["minutes"]) / batch.time_factor)
+            actual.append(annotation.seconds)
+    return time_factor(expected, actual)
 
 
 def _unscored_pool(

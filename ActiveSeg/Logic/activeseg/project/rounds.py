@@ -94,6 +94,8 @@ class Batch:
         budget_minutes: Minutes of annotation that were offered.
         time: When it was chosen, ISO text in UTC (`activeseg.project.names.timestamp`).
         suggestions: In the order of their ranks.
+        time_factor: What the expected minutes were multiplied by, learned from logged seconds
+            (`activeseg.cost.time_factor`).
     """
 
     round: int
@@ -102,6 +104,7 @@ class Batch:
     budget_minutes: float
     time: str
     suggestions: tuple[Suggestion, ...]
+    time_factor: float = 1.0
 
     def to_json(self) -> dict[str, Any]:
         """What ``batch.json`` holds."""
@@ -112,6 +115,7 @@ class Batch:
             "budget_minutes": self.budget_minutes,
             "time": self.time,
             "suggestions": [suggestion.to_json() for suggestion in self.suggestions],
+            "time_factor": self.time_factor,
         }
 
     @classmethod
@@ -128,6 +132,7 @@ class Batch:
             float(data["budget_minutes"]),
             str(data["time"]),
             tuple(Suggestion.from_json(entry) for entry in data["suggestions"]),
+            float(data["time_factor"]),
         )
 
 

@@ -605,7 +605,7 @@ def test_ctrl_c_ends_the_demo_with_one_line(cohort, tmp_path):
     """A terminal sends it to the arms' processes too; they are not heard."""
     words = ("demo", "--cohort", cohort, "--no-serve", "--out", tmp_path / "out")
     begun = ("Running the arms", 0)
-    code, err = interrupted(signal.SIGINT, begun, *words, whole_group_after=1.0)
+    code, err = interrupted(signal.SIGINT, begun, *words, whole_group_after=0.5)
     assert err == "activeseg: cancelled; what was finished before is kept\n"
     assert code == 130
 
@@ -658,10 +658,14 @@ def test_demo_prints_a_table_and_writes_a_report(demo):
     folder, done = demo
     lines = done.stdout.splitlines()
     result = json.loads((folder / "out/result.json").read_text())
-    for number in (0, 1):
-        (row,) = (line for line in lines if line.replace("│", " ").split()[:1] == [str(number)])
-        for arm in result["arms"].values():
-            assert f"{arm['seeds'][0]['curve'][number]['dice']:.3f}" in row
+    rows = [line.replace("│", " ").split() for line in lines]
+    for name, arm in result["arms"].items():
+        for number, point in enumerate(arm["seeds"][0]["curve"]):
+            (row,) = (row for row in rows if row[:2] == [str(number), name])
+            assert row[2:4] == [f"{point['minutes']:.1f}", str(point["slices"])]
+            assert row[-1] == f"{point['dice']:.3f}"
+    assert f"Dice {result['full_dice']:.3f} after {result['full_minutes']:.0f} minutes" in lines[-2]
+    assert "Running the arms: 300 of 300 in " in done.stderr  # the parts of all jobs add up
     assert f"report: {folder / 'out/report.html'}" in lines
     page = (folder / "out/report.html").read_text()
     assert page.startswith("<!DOCTYPE html>")

@@ -209,5 +209,8 @@ def test_time_factor_by_hand() -> None:
     assert time_factor([], []) == 1
     # Five answers twice as long as expected against a prior of five: the square root of 2.
     assert time_factor([10.0] * 5, [20.0] * 5) == pytest.approx(math.sqrt(2))
+    # Never beyond four and a quarter, whatever was logged.
+    assert time_factor([10.0] * 95, [1000.0] * 95) == 4
+    assert time_factor([10.0] * 95, [0.1] * 95) == 0.25
     # One twice as long, one half as long.
     assert time_factor([10.0, 10.0], [20.0, 5.0]) == pytest.approx(1)

@@ -17,7 +17,7 @@ from activeseg.model.inference import SliceModel
 from activeseg.model.network import build, load, seeded
 from activeseg.model.training import Recipe, Trained
 from activeseg.progress import Silent
-from activeseg.project import Project, learning, project_status, scoring
+from activeseg.project import Project, annotate, learning, project_status, scoring
 from activeseg.project.model_name import check_model
 from activeseg.project.predicting import predict
 from activeseg.project.predictions import read_prediction, read_scores
@@ -112,7 +112,9 @@ def test_the_first_batch_is_one_shot_and_within_the_budget(fresh, tmp_path):
     # What fits is asked for: less than the cheapest slice is left.
     assert 4.0 * 60 - sum(60 * s.minutes for s in batch.suggestions) < BLANK_S
     kept = json.loads((project.folder / "rounds/000/batch.json").read_text())
-    assert set(kept) == {"round", "strategy", "seed", "budget_minutes", "time", "suggestions"}
+    named = {"round", "strategy", "seed", "budget_minutes", "time", "suggestions", "time_factor"}
+    assert set(kept) == named
+    assert kept["time_factor"] == 1.0
     assert all(set(entry) == FIELDS for entry in kept["suggestions"])
     assert [entry["key"] for entry in kept["suggestions"]] == [str(k) for k in keys_of(batch)]
     assert kept["suggestions"][0]["key"] == "{volume}/{plane}/{index:03d}".format(
@@ -552,6 +554,24 @@ def test_a_scored_batch_says_what_the_model_thinks(whole):
     assert sum(each.minutes for each in batch.suggestions) <= 4.0
     assert batch.suggestions
     assert set(keys_of(batch)).isdisjoint(whole.annotations())
+
+
+def test_expected_minutes_follow_the_logged_ones(whole, tmp_path):
+    """Answers that took twice as long as expected weigh against five that took as long."""
+    project = copied(whole, tmp_path / "p")
+    asked = project.open_suggestions()
+    for each in asked:
+        label = project.cohort.volume(each.key.volume).label
+        annotate(project, each.key, label, 2 * 60 * each.minutes, "ada")
+    batch = run_round(project, 12.0, None, RECIPE, SCORING, SILENT)
+    assert batch.time_factor == pytest.approx(2 ** (len(asked) / (len(asked) + 5)))
+    rows = {row.key: row for row in read_scores(project.round(2))}
+    opened = set()
+    for each in batch.suggestions:
+        first = STANDARD.first_slice_s * (each.key.volume not in opened)
+        opened.add(each.key.volume)
+        seconds = rows[each.key].seconds * batch.time_factor + first
+        assert each.minutes == pytest.approx(seconds / 60)
 
 
 def test_proposals_are_the_predictions_slices(whole):

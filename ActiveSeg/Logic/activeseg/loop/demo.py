@@ -30,6 +30,7 @@ ARMS = {"activeseg": DEFAULT_STRATEGY, "random": "random"}
 """The arms by name, with their strategies."""
 
 _FULL = "all slices"
+_FULL_STAGES = {"Reading annotated slices": (1, 2.0), "Training": (1, 60.0), "Testing": (1, 15.0)}
 _MARK = "demo.json"
 
 
@@ -107,7 +108,7 @@ def run_demo(cohort: Cohort, plan: DemoPlan, progress: Progress) -> dict[str, An
     }
     any_plan = next(iter(plans.values()))
     jobs = {name: Job(partial(run_arm, each), _stages(plan.rounds)) for name, each in plans.items()}
-    jobs[_FULL] = Job(partial(run_full, any_plan), _stages(0))
+    jobs[_FULL] = Job(partial(run_full, any_plan), _FULL_STAGES)
     cores = max(1, os.cpu_count() or 1)
     minutes = full_minutes(cohort, pool, progress)
     found = side_by_side(jobs, cores, "Running the arms", progress)

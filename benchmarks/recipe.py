@@ -70,8 +70,9 @@ def main() -> None:
     quality = evaluate(SliceModel(trained.network, config), test, "auto", Silent())
     structures = " ".join(f"{n} {v:.3f}" for n, v in quality.structures.items() if v is not None)
     print(
-        f"slices {len(slices)} steps {arguments.steps} batch {arguments.batch} norm {arguments.norm} "
-        f"seed {arguments.seed}: {seconds:.0f} s, Dice {quality.dice:.3f} ({structures})"
+        f"slices {len(slices)} steps {arguments.steps} batch {arguments.batch} "
+        f"norm {arguments.norm} seed {arguments.seed}: {seconds:.0f} s, "
+        f"Dice {quality.dice:.3f} ({structures})"
     )
 
 

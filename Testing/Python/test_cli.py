@@ -333,7 +333,7 @@ def test_phantom_writes_a_cohort(run, tmp_path):
 def test_doctor(run, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     found = json.loads(run("doctor", "--json").out)
-    assert (found["activeseg"], found["missing"], found["threads"]) == (__version__, [], 1)
+    assert (found["activeseg"], found["missing"], found["threads"]) == (__version__, [], "1")
     assert found["device"]
     assert set(found["packages"]) >= {"torch", "monai", "SimpleITK", "numpy", "scikit-learn"}
     assert all(found["packages"].values())

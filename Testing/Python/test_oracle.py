@@ -199,6 +199,7 @@ def test_answers_are_the_reference_and_come_in_as_a_persons_do(tmp_path, cohort)
         "rank": 1,
         "expected_dice": 0.5,
         "minutes": 1.5,
+        "time_factor": 1.0,
         "blank": False,
         "dice": {"liver": pytest.approx(2 / 3), "spleen": 0.0},
     }

@@ -529,6 +529,7 @@ def test_what_was_shown_and_how_good_it_was_is_kept_with_the_mask(project, tmp_p
         "rank": 2,
         "expected_dice": 0.7,
         "minutes": 1.25,
+        "time_factor": 1.0,
         "blank": False,
         "dice": {"liver": pytest.approx(4 / 7), "spleen": None},
     }

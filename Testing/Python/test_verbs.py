@@ -17,10 +17,10 @@ from activeseg.model.inference import SliceModel
 from activeseg.model.network import build, load, seeded
 from activeseg.model.training import Recipe, Trained
 from activeseg.progress import Silent
-from activeseg.project import Project, annotate, learning, project_status, scoring
+from activeseg.project import Project, RoundFiles, annotate, learning, project_status, scoring
 from activeseg.project.model_name import check_model
 from activeseg.project.predicting import predict
-from activeseg.project.predictions import read_prediction, read_scores
+from activeseg.project.predictions import Prediction, Scores, read_prediction, read_scores
 from activeseg.project.scans import read_scan, validation_volumes
 from activeseg.project.scoring import Scoring
 from activeseg.project.verbs import run_round, run_score, run_suggest, run_train
@@ -572,6 +572,28 @@ def test_expected_minutes_follow_the_logged_ones(whole, tmp_path):
         opened.add(each.key.volume)
         seconds = rows[each.key].seconds * batch.time_factor + first
         assert each.minutes == pytest.approx(seconds / 60)
+
+
+def test_a_model_that_has_not_scored_is_not_passed_over(whole, tmp_path):
+    project = copied(whole, tmp_path / "p")
+    answer(project)
+    run_train(project, RECIPE, SILENT)
+    with pytest.raises(ProjectError, match=r"model of round 2 has not .* 'activeseg score'") as no:
+        suggest(project)
+    one_line(no)
+    assert project.latest_batch() == whole.latest_batch()
+    suggest(project, 2.0, "random")  # which asks no model
+
+
+def test_predictions_of_volumes_with_odd_names_have_a_file(tmp_path):
+    files = RoundFiles(tmp_path / "001")
+    one = np.zeros((1, 1, 1), dtype=np.uint8)
+    columns = {"plane": np.array(["axial"]), "index": np.array([0]), "how": np.array(["draw"])}
+    numbers = ("value", "band_entropy", "whole_entropy", "expected_dice", "seconds")
+    scores = Scores(**columns, **{name: np.array([1.0]) for name in numbers})
+    Prediction(one, one.astype(np.float32), scores, [0.5]).write(files, "a:b?", "sha")
+    assert [file.name for file in (tmp_path / "001/predictions").iterdir()] == ["a%3Ab%3F.npz"]
+    assert read_prediction(files, "a:b?").confidence == [0.5]
 
 
 def test_proposals_are_the_predictions_slices(whole):

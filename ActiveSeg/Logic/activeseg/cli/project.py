@@ -46,7 +46,7 @@ def following(arguments: Namespace) -> int:
     elif suggestion is None:
         print(_nothing_open(project.open_suggestions(), arguments))
     else:
-        print(f"{suggestion.key}  about {suggestion.minutes:.1f} min  {suggestion.reason}")
+        print(f"{suggestion.key}  {suggestion.reason}")
     return 0
 
 

@@ -48,7 +48,7 @@ def _findings() -> dict[str, Any]:
         "executable": sys.executable,
         "platform": platform.platform(),
         "cores": os.cpu_count(),
-        "threads": int(os.environ["OMP_NUM_THREADS"]),
+        "threads": os.environ["OMP_NUM_THREADS"],
         "device": device,
         "packages": packages,
         "optional": {name: _version(name) for name in OPTIONAL},

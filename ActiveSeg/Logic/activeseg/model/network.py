@@ -151,7 +151,7 @@ def load(path: Path) -> tuple[nn.Module, NetworkConfig, dict[str, Any]]:
         ModelError: If the file is missing, damaged, or not a checkpoint of ActiveSeg.
     """
     if not path.is_file():
-        raise ModelError(f"{path}: no such checkpoint; run 'activeseg train' first")
+        raise ModelError(f"{path}: no such checkpoint; it was moved or never trained")
     unreadable = f"{path}: not a readable checkpoint; delete it and run 'activeseg train' again"
     if not zipfile.is_zipfile(path):  # cut off, or of another kind; `save` writes zip archives
         raise ModelError(unreadable)

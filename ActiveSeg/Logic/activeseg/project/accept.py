@@ -58,9 +58,10 @@ def what_was_shown(
 
     Returns:
         None when the latest batch does not ask for the slice. Else ``round``, ``rank``,
-        ``expected_dice`` and ``minutes`` of the suggestion, ``blank`` (whether no proposal was
-        shown) and ``dice``: each structure's name with the Dice of the proposal against the
-        accepted mask, null where both are empty; null altogether when blank.
+        ``expected_dice`` and ``minutes`` of the suggestion, the batch's ``time_factor``,
+        ``blank`` (whether no proposal was shown) and ``dice``: each structure's name with the
+        Dice of the proposal against the accepted mask, null where both are empty; null
+        altogether when blank.
 
     Raises:
         ProjectError: If the batch or its proposals are damaged.
@@ -76,6 +77,7 @@ def what_was_shown(
         "rank": suggestion.rank,
         "expected_dice": suggestion.expected_dice,
         "minutes": suggestion.minutes,
+        "time_factor": batch.time_factor,
         "blank": proposal is None,
         "dice": None if proposal is None else _structure_dice(project, proposal, accepted),
     }

@@ -53,6 +53,8 @@ def choose(
     scored = [files for files in project.rounds() if files.scores.is_file()]
     if not scored:
         chosen_by = _without_model(project, chosen_by, annotations)
+    elif chosen_by.needs_model:
+        _refuse_stale(project, scored[-1])
     files = scored[-1] if scored else project.round(0)
     factor = 1.0
     if scored and not chosen_by.needs_features:
@@ -93,6 +95,17 @@ def _without_model(
     return strategy(ONE_SHOT)
 
 
+def _refuse_stale(project: Project, scored: RoundFiles) -> None:
+    """Refuse to choose by the scores of a model that was followed by another."""
+    latest = project.latest_round()
+    if latest is not None and latest.number > scored.number and latest.model.is_file():
+        raise ProjectError(
+            f"the model of round {latest.number} has not scored the pool yet; "
+            "run 'activeseg score' first",
+            str(project.folder),
+        )
+
+
 def _scored_pool(
     project: Project,
     files: RoundFiles,
@@ -120,12 +133,10 @@ def _scored_pool(
 def _learned_time_factor(project: Project) -> float:
     """`time_factor` of all logged answers to batches that a model was behind."""
     expected, actual = [], []
-    batches = {files.number: files.read_batch() for files in project.rounds()}
     for annotation in project.all_annotations():
         shown = annotation.shown
-        batch = None if shown is None else batches.get(int(shown["round"]))
-        if shown is not None and batch is not None and batch.round and annotation.seconds > 0:
-            expected.append(60 * float(shown["minutes"]) / batch.time_factor)
+        if shown is not None and shown["round"] > 0 and annotation.seconds > 0:
+            expected.append(60 * shown["minutes"] / shown["time_factor"])
             actual.append(annotation.seconds)
     return time_factor(expected, actual)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from activeseg.errors import ProjectError
 from activeseg.keys import SliceKey
 
-__all__ = ["author_name", "file_stem", "moment", "slice_folder", "timestamp"]
+__all__ = ["author_name", "file_stem", "moment", "slice_folder", "timestamp", "volume_name"]
 
 _LONGEST_AUTHOR = 64
 
@@ -24,8 +24,12 @@ def slice_folder(root: Path, key: SliceKey) -> Path:
     Volume ids that no file system would take are percent-encoded; the key is therefore read
     from the files inside, never from the folder's name.
     """
-    volume = _UNSAFE.sub(lambda m: "".join(f"%{b:02X}" for b in m[0].encode()), key.volume)
-    return root / volume / f"{key.plane}_{key.index:03d}"
+    return root / volume_name(key.volume) / f"{key.plane}_{key.index:03d}"
+
+
+def volume_name(volume: str) -> str:
+    """A volume's id as a file or folder name on every file system."""
+    return _UNSAFE.sub(lambda m: "".join(f"%{b:02X}" for b in m[0].encode()), volume)
 
 
 def author_name(author: str) -> str:

@@ -22,6 +22,7 @@ from activeseg.errors import ProjectError
 from activeseg.files import atomic_path, make_folder
 from activeseg.keys import Plane, SliceKey
 from activeseg.project.damaged import damaged
+from activeseg.project.names import volume_name
 from activeseg.project.rounds import RoundFiles
 
 __all__ = ["Prediction", "ScoredSlice", "Scores", "read_prediction", "read_scores", "write_scores"]
@@ -214,4 +215,4 @@ def read_scores(files: RoundFiles) -> Iterator[ScoredSlice]:
 
 
 def _file(files: RoundFiles, volume: str) -> Path:
-    return files.folder / "predictions" / f"{volume}.npz"
+    return files.folder / "predictions" / f"{volume_name(volume)}.npz"

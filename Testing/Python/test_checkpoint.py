@@ -88,8 +88,10 @@ def test_loading_leaves_chance_as_it_was(checkpoint: Path) -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_missing_file_says_what_to_do(tmp_path: Path) -> None:
-    assert "run 'activeseg train' first" in refusal(tmp_path / "model.pt")
+def test_missing_file_says_what_happened(tmp_path: Path) -> None:
+    assert "model.pt: no such checkpoint; it was moved or never trained" in refusal(
+        tmp_path / "model.pt"
+    )
 
 
 @pytest.mark.parametrize("zipped", [True, False])

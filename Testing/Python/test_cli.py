@@ -241,8 +241,9 @@ def test_people_get_lines_instead(walked, project, cohort, run):
     assert (found.code, found.err) == (0, "")
     waiting = json.loads(walked[1]["status"])["open"]
     assert f"open         {len(waiting)} suggestions" in found.out
+    first = json.loads(walked[1]["round"])["suggestions"][0]
     following = run("next", project, "--author", "ada")
-    assert following.out.startswith(f"{waiting[0]}  about ")
+    assert following.out == f"{waiting[0]}  {first['reason']}\n"
     accepted = run("annotate", project, waiting[0], "--mask", label_of(cohort, waiting[0]))
     assert accepted == Done(0, f"accepted {waiting[0]}\n", "")
     asked = run("suggest", project, "--minutes", 4, "--progress", "none")

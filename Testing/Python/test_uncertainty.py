@@ -89,6 +89,57 @@ def test_a_volume_without_prediction_is_not_invisible() -> None:
     assert wider.sum() > band.sum()
 
 
+def test_a_thick_slice_between_predicted_ones_is_not_invisible() -> None:
+    # Axial slices 5 mm thick, a radius of 2 mm: what the model sees on 2 and 4 goes on to 3.
+    proposal = np.zeros((7, 11, 11), dtype=np.uint8)
+    proposal[2, 4:7, 5] = 1
+    proposal[4, 5, 5] = 2
+    mean_p = np.full((2, 7, 11, 11), 0.5, dtype=np.float32)
+    band = foreground_band(proposal, (5.0, 1.0, 1.0), 2.0, 1 - mean_p[0])
+    # Between them both go on, beside them the one; two slices off nothing.
+    assert np.argwhere(band[3]).tolist() == [[4, 5], [5, 5], [6, 5]]
+    assert np.argwhere(band[1]).tolist() == [[4, 5], [5, 5], [6, 5]]
+    assert np.argwhere(band[5]).tolist() == [[5, 5]]
+    assert not band[[0, 6]].any()
+    # Within a slice the radius is as it was: a disc of 2 pixels has 13.
+    assert band[4].sum() == 13
+    entropy = band_mean(entropy_of_mean(mean_p), band, 0)
+    np.testing.assert_allclose(entropy[1:6], math.log(2), rtol=1e-6)
+    assert entropy[[0, 6]].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_band_reaches_the_neighbours_along_any_thick_axis(axis: int) -> None:
+    proposal = np.zeros((5, 5, 5), dtype=np.uint8)
+    proposal[2, 2, 2] = 1
+    spacing = [1.0, 1.0, 1.0]
+    spacing[axis] = 8.0
+    band = foreground_band(
+        proposal, (spacing[0], spacing[1], spacing[2]), 1.0, np.zeros((5, 5, 5), np.float32)
+    )
+    # The six faces in every direction: those of the thin axes by the radius.
+    near = np.abs(np.indices((5, 5, 5)) - 2).sum(axis=0) <= 1
+    np.testing.assert_array_equal(band, near)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10_000))
+def test_band_against_every_pair_of_voxels(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = tuple(int(side) for side in rng.integers(1, 8, 3))
+    proposal = (rng.random(shape) < 0.1).astype(np.uint8)
+    proposal.flat[rng.integers(proposal.size)] = 3
+    spacing = tuple(float(mm) for mm in rng.choice([0.3, 0.7, 1.0, 2.5, 6.0], 3))
+    radius = float(rng.choice([0.0, 0.6, 1.4, 3.0, 20.0]))
+    offset = np.argwhere(np.ones(shape, bool))[:, None] - np.argwhere(proposal)[None]
+    distance = np.sqrt(((offset * spacing) ** 2).sum(axis=-1))
+    near = distance <= radius * (1 + 1e-6)
+    if radius:
+        near |= np.abs(offset).sum(axis=-1) <= 1
+    band = foreground_band(proposal, spacing, radius, np.zeros(shape, np.float32))
+    np.testing.assert_array_equal(band, near.any(axis=1).reshape(shape))
+
+
 def test_band_numbers_of_each_slice() -> None:
     values = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
     band = np.zeros((2, 3, 4), dtype=bool)

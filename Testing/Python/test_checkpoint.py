@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from activeseg.errors import ModelError
-from activeseg.model.network import NetworkConfig, build, load, save, seeded
+from activeseg.model.network import NetworkConfig, build, load, load_members, save, seeded
 
 CT = NetworkConfig(image_channels=2, structures=(3, 7, 255), pixel_mm=0.7813, modality="ct-offset")
 FACTS = {"round": 2, "seed": 7, "annotations": {"case_001/axial/004": "ab12"}, "empty": []}
@@ -216,3 +216,12 @@ def test_contents_that_do_not_fit_are_refused(checkpoint: Path, part: str, value
     contents = torch.load(checkpoint, weights_only=True)
     torch.save({**contents, part: value}, checkpoint)
     assert "do not fit" in refusal(checkpoint)
+
+
+def test_members_come_back(tmp_path: Path) -> None:
+    members = [build(CT).state_dict(), build(CT).state_dict()]
+    save(tmp_path / "model.pt", build(CT), CT, FACTS, members)
+    found = load_members(tmp_path / "model.pt")
+    assert len(found) == 2
+    for ours, theirs in zip(members, found, strict=True):
+        assert all(torch.equal(ours[name], theirs[name]) for name in ours)

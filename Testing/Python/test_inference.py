@@ -197,9 +197,9 @@ def test_windows_change_nothing_away_from_their_edges(monkeypatch: pytest.Monkey
     with seeded(0):
         network = nn.Conv2d(3, 2, 5, padding=2)
     images = torch.from_numpy(noise((3, 64, 64)).channels)
-    whole = padded_logits(network, images)
+    whole = padded_logits(network, images, torch.device("cpu"))
     monkeypatch.setattr(inference, "WINDOW", 32)
-    windows = padded_logits(network, images)
+    windows = padded_logits(network, images, torch.device("cpu"))
     # Windows start at 0, 24 and 32 (a quarter overlaps); two pixels at their edges differ.
     clear = torch.ones(64, dtype=torch.bool)
     for edge in (24, 32, 56, 64):
@@ -226,7 +226,7 @@ def test_padding_repeats_the_edge() -> None:
     network = Pointwise()
     network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].clone()))
     images = torch.rand(1, 3, 5, 9, generator=torch.Generator().manual_seed(0))
-    assert padded_logits(network, images).shape == (1, 2, 5, 9)
+    assert padded_logits(network, images, torch.device("cpu")).shape == (1, 2, 5, 9)
     assert seen[0].shape == (1, 3, 8, 16)
     assert torch.equal(seen[0][..., :5, :9], images)
     assert torch.equal(seen[0][..., 5:, :9], images[..., 4:5, :].expand(1, 3, 3, 9))
@@ -296,6 +296,58 @@ def test_samples_can_be_left_half_way() -> None:
     plain = model.probabilities(scan)
     next(iter(model.samples(scan, 5, 0, WHOLE)))
     assert np.array_equal(plain, model.probabilities(scan))
+
+
+# Other sources of chance, and the network's own second opinions
+
+
+def test_views_are_one_plane_each_and_their_mean_is_the_prediction() -> None:
+    model, scan = fresh(), noise((3, 17, 23), ALL)
+    views = dict(model.views(scan))
+    assert tuple(views) == ALL
+    alone = model.probabilities(noise((3, 17, 23), (CORONAL,)))
+    assert np.array_equal(views[CORONAL], alone)
+    mean = np.mean(list(views.values()), axis=0)
+    assert np.allclose(mean, model.probabilities(scan), atol=1e-6)
+
+
+def test_augmented_samples_are_brought_back_to_their_place() -> None:
+    # Pointwise: moving changes nothing but the edge, scaling by 0.9 to 1.1 and shifting by up to
+    # 0.1 changes the logit by at most 0.1 |x| + 0.1.
+    scan = noise((7, 20, 22), ALL)
+    model = SliceModel(Pointwise(), config_of())
+    found = np.stack(list(model.augmented(scan, 4, 3, WHOLE)))
+    inner = (slice(2, -2),) * 3
+    logits = np.log(found[:, 1] / found[:, 0])[(slice(None), *inner)]
+    wanted = scan.channels[0][inner]
+    assert np.all(np.abs(logits - wanted) <= 0.1 * np.abs(wanted) + 0.1 + 1e-4)
+    assert np.abs(logits[0] - logits[1]).max() > 1e-3
+    assert np.array_equal(found, np.stack(list(model.augmented(scan, 4, 3, WHOLE))))
+    assert not np.array_equal(found, np.stack(list(model.augmented(scan, 4, 4, WHOLE))))
+
+
+def test_snapshots_are_the_answers_of_the_members_and_leave_the_network() -> None:
+    config, scan = config_of(), noise((3, 16, 16))
+    networks = []
+    for seed in (1, 2, 3):
+        with seeded(seed):
+            networks.append(build(config))
+    wanted = [SliceModel(network, config).probabilities(scan) for network in networks]
+    members = [network.state_dict() for network in networks[:2]]
+    model = SliceModel(networks[2], config, members)
+    found = list(model.snapshots(scan, WHOLE))
+    assert len(found) == 3
+    assert all(np.array_equal(a, b) for a, b in zip(found, wanted, strict=True))
+    assert np.array_equal(model.probabilities(scan), wanted[2])
+
+
+def test_sides_are_softmax_maps_of_the_box() -> None:
+    model, scan = fresh(structures=2), noise((6, 20, 22), ALL)
+    found = model.sides(scan, (slice(1, 4), slice(3, 20), slice(0, 9)))
+    assert [side.shape for side in found] == [(3, 3, 17, 9)] * 2
+    assert all(np.allclose(side.sum(axis=0), 1, atol=1e-5) for side in found)
+    assert not np.array_equal(found[0], found[1])
+    assert SliceModel(Pointwise(), config_of()).sides(scan, WHOLE) == ()
 
 
 # Dropout

@@ -286,8 +286,9 @@ def test_drawing_leaves_the_slices_as_they_are() -> None:
     assert torch.equal(each.label, label)
 
 
-def test_patch_size_by_hand() -> None:
-    slices = [coded(17, 9, np.ones((17, 9))), coded(5, 40, np.ones((5, 40)))]
+def test_patch_size_is_that_of_the_median_slice() -> None:
+    shapes = [(17, 9), (5, 40), (33, 41)]
+    slices = [coded(h, w, np.ones((h, w))) for h, w in shapes]
     assert patch_size(slices, 64) == (24, 40)
     assert patch_size(slices, 32) == (24, 32)
     assert patch_size(slices[:1], 64) == (24, 16)

@@ -18,6 +18,7 @@ from activeseg.model import precision, training
 from activeseg.model.network import NetworkConfig, build, seeded
 from activeseg.model.slices import IGNORED, LabelledSlice, Sampler
 from activeseg.model.training import Recipe, train
+from activeseg.model.supervised import SIDES, SupervisedUNet
 from activeseg.progress import Progress, Silent, Stage
 
 CONFIG = NetworkConfig(image_channels=1, structures=(1,), pixel_mm=1.0, modality="mr")
@@ -268,7 +269,7 @@ def test_each_step_is_taken_with_dropout_and_batch_statistics(
 ) -> None:
     modes: list[tuple[bool, bool]] = []
 
-    def watched(config: NetworkConfig) -> nn.Module:
+    def watched(config: NetworkConfig) -> SupervisedUNet:
         network = build(config)
         changing = [m for m in network.modules() if isinstance(m, nn.Dropout | nn.BatchNorm2d)]
 
@@ -277,7 +278,7 @@ def test_each_step_is_taken_with_dropout_and_batch_statistics(
             modes.append((torch.is_grad_enabled(), mode == {True}))
             assert len(mode) == 1
 
-        network.register_forward_pre_hook(note)
+        network.unet.register_forward_pre_hook(note)
         return network
 
     monkeypatch.setattr(training, "build", watched)
@@ -298,7 +299,7 @@ def test_loss_is_taken_in_single_precision(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(precision, "has_bfloat16", lambda _: True)
     monkeypatch.setattr(training, "_Loss", Watched)
     short()
-    assert seen == [torch.float32] * 3
+    assert seen == [torch.float32] * 3 * (1 + SIDES)
 
 
 def test_log_and_progress_tell_of_the_steps() -> None:
@@ -485,3 +486,45 @@ def test_unknown_parts_are_learned_from_the_known_ones() -> None:
     reached = training._validation_dice(trained.network, squares(6, 100))
     assert reached is not None
     assert reached > 0.7  # taught as background, the lower rows would be lost: about 0.4
+
+
+# Deep supervision and members
+
+
+def test_side_outputs_are_learned_only_when_they_weigh() -> None:
+    def heads(side_weight: float) -> list[torch.Tensor]:
+        recipe = Recipe(steps=3, batch=1, patch=16, weight_decay=0, side_weight=side_weight)
+        network = train(squares(1, 0), [], CONFIG, recipe, 1, Silent()).network
+        assert isinstance(network, SupervisedUNet)
+        return list(network.heads.parameters())
+
+    with seeded(1):
+        fresh = list(build(CONFIG).heads.parameters())
+    assert all(torch.equal(a, b) for a, b in zip(heads(0.0), fresh, strict=True))
+    assert not any(torch.equal(a, b) for a, b in zip(heads(0.5), fresh, strict=True))
+
+
+def test_deep_loss_by_hand() -> None:
+    target = torch.ones(1, 1, 2, 2, dtype=torch.long)
+    logits = torch.cat([torch.full((1, 2, 2, 2), value) for value in (1.0, 2.0, 3.0)], dim=1)
+
+    class First(training._Loss):
+        def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+            return logits.mean()
+
+    # 1 + 0.5 * (2 + 3) / 2
+    assert training._deep_loss(First(), logits, target, 0.5).item() == pytest.approx(2.25)
+
+
+def test_members_are_kept_from_half_way_on() -> None:
+    recipe = Recipe(steps=8, batch=1, patch=16, members=2)
+    trained = train(squares(1, 0), [], CONFIG, recipe, 1, Silent())
+    assert len(trained.members) == 2
+    final = trained.network.state_dict()
+    name = "unet.model.0.conv.unit0.conv.weight"
+    first, second = (member[name] for member in trained.members)
+    assert not torch.equal(first, second)
+    assert not torch.equal(second, final[name])
+    steps = training._member_steps(recipe)
+    assert steps == {4, 6}
+    assert training._member_steps(Recipe(steps=8, members=0)) == frozenset()

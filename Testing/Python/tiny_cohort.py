@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from activeseg.cohort import Geometry, open_cohort
 from activeseg.cohort.images import write_image, write_label
+from activeseg.keys import Plane
 from activeseg.model import Box, Scan, SegmentationModel
 from activeseg.project import Project, annotate
 from small_cohort import IDENTITY, turned
@@ -109,6 +110,21 @@ class ThresholdModel(SegmentationModel):
         spread = (1 - self._certainty) / (count - 1)
         one_hot = np.moveaxis(np.eye(count, dtype=np.float32)[found], -1, 0)
         return one_hot * (self._certainty - spread) + np.float32(spread)
+
+    def views(self, scan: Scan) -> Iterator[tuple[Plane, npt.NDArray[np.float32]]]:
+        for plane in scan.planes:
+            yield plane, self.probabilities(scan)
+
+    def sides(self, scan: Scan, box: Box) -> Sequence[npt.NDArray[np.float32]]:
+        return (self.probabilities(scan)[(slice(None), *box)],)
+
+    def snapshots(self, scan: Scan, box: Box) -> Iterator[npt.NDArray[np.float32]]:
+        yield self.probabilities(scan)[(slice(None), *box)]
+
+    def augmented(
+        self, scan: Scan, passes: int, seed: int, box: Box
+    ) -> Iterator[npt.NDArray[np.float32]]:
+        return self.samples(scan, passes, seed, box)
 
     def samples(
         self, scan: Scan, passes: int, seed: int, box: Box

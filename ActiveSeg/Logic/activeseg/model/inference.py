@@ -7,8 +7,10 @@ where the planes disagree.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +20,20 @@ from torch import nn
 from torch.nn.modules.dropout import _DropoutNd
 
 from activeseg.keys import Plane
-from activeseg.model.network import STRIDE, NetworkConfig, load, pick_device, seeded
+from activeseg.model.network import (
+    STRIDE,
+    NetworkConfig,
+    Weights,
+    load,
+    load_members,
+    pick_device,
+    seeded,
+)
 from activeseg.model.precision import autocast
 from activeseg.model.protocol import Box, SegmentationModel
 from activeseg.model.scan import Scan, axis_of
 from activeseg.model.slices import resize
+from activeseg.model.supervised import SupervisedUNet
 
 __all__ = ["SliceModel", "dropout_only", "padded_logits"]
 
@@ -31,6 +42,12 @@ WINDOW = 192
 
 SLICES_AT_ONCE = 24
 
+_MOVED = 2
+_SCALED = 0.1
+
+Answer: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
+"""From images `[N, channels, H, W]` to logits of one or more outputs `[N, outputs * C, H, W]`."""
+
 
 class SliceModel(SegmentationModel):
     """A trained 2.5-D network as a `SegmentationModel`.
@@ -38,11 +55,15 @@ class SliceModel(SegmentationModel):
     Args:
         network: The network.
         config: What it was built for.
+        members: Weights that the network had earlier in its training (`snapshots`).
     """
 
-    def __init__(self, network: nn.Module, config: NetworkConfig) -> None:
+    def __init__(
+        self, network: nn.Module, config: NetworkConfig, members: Sequence[Weights] = ()
+    ) -> None:
         self.config = config
         self._network = network.to(pick_device()).eval()
+        self._members = tuple(members)
 
     @classmethod
     def from_checkpoint(cls, path: Path) -> SliceModel:
@@ -52,48 +73,116 @@ class SliceModel(SegmentationModel):
             ModelError: If it cannot be read.
         """
         network, config, _ = load(path)
-        return cls(network, config)
+        return cls(network, config, load_members(path))
 
     def probabilities(self, scan: Scan) -> npt.NDArray[np.float32]:
-        """Softmax `[C, S, P, L]` of the whole scan, without chance."""
+        """Softmax `[C, S, P, L]` of the whole scan, without chance: the mean of its views."""
         self._network.eval()
-        return self._fused(scan)
+        return self._fused(scan)[0]
+
+    def views(self, scan: Scan) -> Iterator[tuple[Plane, npt.NDArray[np.float32]]]:
+        """Softmax `[C, S, P, L]` of the whole scan, seen in one plane after the other."""
+        self._network.eval()
+        for plane in scan.planes:
+            yield plane, self._fused(replace(scan, planes=(plane,)))[0]
 
     def samples(
         self, scan: Scan, passes: int, seed: int, box: Box
     ) -> Iterator[npt.NDArray[np.float32]]:
         """MC dropout (Gal 2017): softmax maps `[C, s, p, l]` of one part of the scan."""
-        inside = scan.channels[(slice(None), *box)]
-        part = Scan(np.ascontiguousarray(inside), scan.spacing, scan.planes)
+        part = _part(scan, box)
         for number in range(passes):
             with seeded(seed * 1009 + number):
                 dropout_only(self._network)
-                sample = self._fused(part)
+                sample = self._fused(part)[0]
                 self._network.eval()
             yield sample
 
-    def _fused(self, scan: Scan) -> npt.NDArray[np.float32]:
-        """Mean of the planes' softmax maps."""
-        total = np.zeros((1 + len(self.config.structures), *scan.shape), dtype=np.float32)
-        for plane in scan.planes:
-            in_front = np.moveaxis(total, axis_of(plane) + 1, 0)
-            for first in range(0, len(in_front), SLICES_AT_ONCE):
-                chunk = in_front[first : first + SLICES_AT_ONCE]
-                chunk += self._softmax(scan, plane, range(first, first + len(chunk)))
-        total /= len(scan.planes)
-        return total
+    def augmented(
+        self, scan: Scan, passes: int, seed: int, box: Box
+    ) -> Iterator[npt.NDArray[np.float32]]:
+        """Test-time augmentation (Wang et al. 2019): the answer to a changed part, changed back.
 
-    def _softmax(self, scan: Scan, plane: Plane, indices: range) -> npt.NDArray[np.float32]:
+        Grey values are scaled and shifted as in training, and the part is moved by up to two
+        voxels along each axis. It is not mirrored: left and right are different structures.
+        """
+        self._network.eval()
+        part = _part(scan, box)
+        rng = np.random.default_rng(seed)
+        for _ in range(passes):
+            steps = rng.integers(-_MOVED, _MOVED + 1, size=3)
+            scale, shift = rng.uniform(1 - _SCALED, 1 + _SCALED), rng.uniform(-_SCALED, _SCALED)
+            changed = (scale * _moved(part.channels, steps) + shift).astype(np.float32)
+            yield _moved(self._fused(replace(part, channels=changed))[0], -steps)
+
+    def snapshots(self, scan: Scan, box: Box) -> Iterator[npt.NDArray[np.float32]]:
+        """One answer of each kept member of the training run, the network itself last."""
+        part = _part(scan, box)
+        latest = {name: value.clone() for name, value in self._network.state_dict().items()}
+        for weights in (*self._members, latest):
+            self._network.load_state_dict(weights)
+            try:
+                found = self._fused(part)[0]
+            finally:
+                self._network.load_state_dict(latest)
+            yield found
+
+    def sides(self, scan: Scan, box: Box) -> Sequence[npt.NDArray[np.float32]]:
+        """Softmax maps `[C, s, p, l]` of the network's side outputs; none if it has none."""
+        self._network.eval()
+        if not isinstance(self._network, SupervisedUNet):
+            return ()
+        return self._fused(_part(scan, box), self._network.with_sides)[1:]
+
+    def _fused(self, scan: Scan, answer: Answer | None = None) -> list[npt.NDArray[np.float32]]:
+        """Mean of the planes' softmax maps, for each output of the network."""
+        answer = answer or self._network
+        classes = 1 + len(self.config.structures)
+        totals: list[npt.NDArray[np.float32]] = []
+        for plane in scan.planes:
+            axis = axis_of(plane) + 1
+            for first in range(0, scan.shape[axis - 1], SLICES_AT_ONCE):
+                last = min(first + SLICES_AT_ONCE, scan.shape[axis - 1])
+                found = self._softmax(scan, plane, range(first, last), answer, classes)
+                while len(totals) < len(found):
+                    totals.append(np.zeros((classes, *scan.shape), dtype=np.float32))
+                for total, output in zip(totals, found, strict=True):
+                    np.moveaxis(total, axis, 0)[first:last] += output
+        for total in totals:
+            total /= len(scan.planes)
+        return totals
+
+    def _softmax(
+        self, scan: Scan, plane: Plane, indices: range, answer: Answer, classes: int
+    ) -> list[npt.NDArray[np.float32]]:
         """Softmax `[N, C, H, W]` of some slices of one plane at the scan's own pixel size."""
         stacks = torch.from_numpy(np.stack([scan.stack(plane, index) for index in indices]))
         pixels = resize(stacks, scan.pixel_mm(plane), self.config.pixel_mm)
-        softmax = padded_logits(self._network, pixels).softmax(dim=1)
-        if softmax.shape[2:] != stacks.shape[2:]:
-            softmax = nn.functional.interpolate(
-                softmax, size=stacks.shape[2:], mode="bilinear", align_corners=False
-            )
-        found: npt.NDArray[np.float32] = softmax.cpu().numpy()
+        device = next(self._network.parameters()).device
+        found = []
+        for logits in padded_logits(answer, pixels, device).split(classes, dim=1):
+            softmax = logits.softmax(dim=1)
+            if softmax.shape[2:] != stacks.shape[2:]:
+                softmax = nn.functional.interpolate(
+                    softmax, size=stacks.shape[2:], mode="bilinear", align_corners=False
+                )
+            found.append(softmax.cpu().numpy())
         return found
+
+
+def _part(scan: Scan, box: Box) -> Scan:
+    """The part of a scan inside a box."""
+    return replace(scan, channels=np.ascontiguousarray(scan.channels[(slice(None), *box)]))
+
+
+def _moved(
+    array: npt.NDArray[np.float32], steps: npt.NDArray[np.integer]
+) -> npt.NDArray[np.float32]:
+    """An array `[C, S, P, L]` moved by whole voxels; the edge is repeated where it came from."""
+    for axis, step in enumerate(steps, start=1):
+        last = array.shape[axis] - 1
+        array = array.take(np.clip(np.arange(last + 1) - step, 0, last), axis=axis)
+    return array
 
 
 def dropout_only(network: nn.Module) -> None:
@@ -104,19 +193,19 @@ def dropout_only(network: nn.Module) -> None:
             module.train()
 
 
-def padded_logits(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
+def padded_logits(answer: Answer, images: torch.Tensor, device: torch.device) -> torch.Tensor:
     """Logits `[N, C, H, W]` of images of any size, in windows where they are large."""
     rows, columns = images.shape[2:]
     far = (0, -columns % STRIDE, 0, -rows % STRIDE)
     padded = nn.functional.pad(images, far, mode="replicate")
     window = (min(WINDOW, padded.shape[2]), min(WINDOW, padded.shape[3]))
-    device = next(network.parameters()).device
     with torch.inference_mode(), autocast(device):
         if window == tuple(padded.shape[2:]):
-            logits = network(padded.to(device))
+            logits = answer(padded.to(device))
         else:
             inferer = SlidingWindowInferer(window, sw_batch_size=SLICES_AT_ONCE, mode="gaussian")
             # Windows are blended in single precision, whatever the network answers in.
-            logits = inferer(padded.to(device), lambda part: network(part).float())
+            blended = inferer(padded.to(device), lambda part: answer(part).float())
+            logits = cast(torch.Tensor, blended)
     inside: torch.Tensor = logits[..., :rows, :columns].float()
     return inside

@@ -12,7 +12,7 @@ import pickle
 import struct
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from torch import nn
 
 from activeseg.errors import ModelError
 from activeseg.files import write_atomic
+from activeseg.model.supervised import SupervisedUNet
 
 __all__ = [
     "STRIDE",
@@ -32,6 +33,7 @@ __all__ = [
     "build",
     "device_name",
     "load",
+    "load_members",
     "pick_device",
     "save",
     "seeded",
@@ -79,7 +81,7 @@ class NetworkConfig:
     modality: str
 
 
-def build(config: NetworkConfig) -> nn.Module:
+def build(config: NetworkConfig) -> SupervisedUNet:
     """A network with fresh weights, drawn from torch's current random state.
 
     Dropout acts in the deep layers (Kendall 2015, Bayesian SegNet): in the outermost ones drawing
@@ -99,7 +101,7 @@ def build(config: NetworkConfig) -> nn.Module:
     for module in (*down.modules(), *up.modules()):
         if isinstance(module, nn.Dropout):
             module.p = 0.0
-    return network
+    return SupervisedUNet(network)
 
 
 def pick_device() -> torch.device:
@@ -121,7 +123,13 @@ def seeded(seed: int) -> Iterator[None]:
         yield
 
 
-def save(path: Path, network: nn.Module, config: NetworkConfig, facts: dict[str, Any]) -> None:
+def save(
+    path: Path,
+    network: nn.Module,
+    config: NetworkConfig,
+    facts: dict[str, Any],
+    members: Sequence[Weights] = (),
+) -> None:
     """Write a checkpoint in one step; it holds tensors and plain values only.
 
     Args:
@@ -129,12 +137,14 @@ def save(path: Path, network: nn.Module, config: NetworkConfig, facts: dict[str,
         network: The network.
         config: What it was built for.
         facts: Plain values to keep beside the weights (round, seed, what it learned from).
+        members: Weights from earlier in the training.
     """
     checkpoint = {
         "format": CHECKPOINT_FORMAT,
         "config": asdict(config),
         "facts": facts,
-        "weights": {name: value.cpu() for name, value in network.state_dict().items()},
+        "weights": _on_cpu(network.state_dict()),
+        "members": [_on_cpu(weights) for weights in members],
     }
     buffer = io.BytesIO()
     torch.save(checkpoint, buffer)
@@ -150,23 +160,7 @@ def load(path: Path) -> tuple[nn.Module, NetworkConfig, dict[str, Any]]:
     Raises:
         ModelError: If the file is missing, damaged, or not a checkpoint of ActiveSeg.
     """
-    if not path.is_file():
-        raise ModelError(f"{path}: no such checkpoint; it was moved or never trained")
-    unreadable = f"{path}: not a readable checkpoint; delete it and run 'activeseg train' again"
-    if not zipfile.is_zipfile(path):  # cut off, or of another kind; `save` writes zip archives
-        raise ModelError(unreadable)
-    try:
-        with warnings.catch_warnings():
-            # An archive of another kind makes torch warn before it raises.
-            warnings.simplefilter("ignore")
-            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except _UNREADABLE as error:
-        raise ModelError(unreadable) from error
-    if not isinstance(checkpoint, dict) or checkpoint.get("format") != CHECKPOINT_FORMAT:
-        raise ModelError(
-            f"{path}: not a checkpoint of ActiveSeg (format {CHECKPOINT_FORMAT}); "
-            "expected a model.pt of a project"
-        )
+    checkpoint = _read(path)
     try:
         raw = checkpoint["config"]
         config = NetworkConfig(
@@ -185,3 +179,38 @@ def load(path: Path) -> tuple[nn.Module, NetworkConfig, dict[str, Any]]:
             "delete it and run 'activeseg train' again"
         ) from error
     return network, config, facts
+
+
+def load_members(path: Path) -> tuple[Weights, ...]:
+    """The weights that a checkpoint keeps from earlier in the training.
+
+    Raises:
+        ModelError: As `load`.
+    """
+    return tuple(_read(path).get("members", ()))
+
+
+def _on_cpu(weights: Weights) -> dict[str, torch.Tensor]:
+    return {name: value.cpu() for name, value in weights.items()}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The checkpoint's content, which is of ActiveSeg but not yet looked at further."""
+    if not path.is_file():
+        raise ModelError(f"{path}: no such checkpoint; it was moved or never trained")
+    unreadable = f"{path}: not a readable checkpoint; delete it and run 'activeseg train' again"
+    if not zipfile.is_zipfile(path):  # cut off, or of another kind; `save` writes zip archives
+        raise ModelError(unreadable)
+    try:
+        with warnings.catch_warnings():
+            # An archive of another kind makes torch warn before it raises.
+            warnings.simplefilter("ignore")
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except _UNREADABLE as error:
+        raise ModelError(unreadable) from error
+    if not isinstance(checkpoint, dict) or checkpoint.get("format") != CHECKPOINT_FORMAT:
+        raise ModelError(
+            f"{path}: not a checkpoint of ActiveSeg (format {CHECKPOINT_FORMAT}); "
+            "expected a model.pt of a project"
+        )
+    return checkpoint

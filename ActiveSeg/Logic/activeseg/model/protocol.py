@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from activeseg.keys import Plane
 from activeseg.model.scan import Scan
 
 __all__ = ["Box", "SegmentationModel"]
@@ -26,6 +27,13 @@ class SegmentationModel(Protocol):
         """Softmax `[C, S, P, L]` of the whole scan, without chance."""
         ...
 
+    def views(self, scan: Scan) -> Iterator[tuple[Plane, npt.NDArray[np.float32]]]:
+        """Softmax `[C, S, P, L]` of the whole scan as seen in one plane after the other.
+
+        Their mean is what `probabilities` gives.
+        """
+        ...
+
     def samples(
         self, scan: Scan, passes: int, seed: int, box: Box
     ) -> Iterator[npt.NDArray[np.float32]]:
@@ -37,4 +45,18 @@ class SegmentationModel(Protocol):
             seed: Fixes the samples.
             box: The part of the scan that is sampled.
         """
+        ...
+
+    def augmented(
+        self, scan: Scan, passes: int, seed: int, box: Box
+    ) -> Iterator[npt.NDArray[np.float32]]:
+        """As `samples`, but the chance is in the image: test-time augmentation."""
+        ...
+
+    def snapshots(self, scan: Scan, box: Box) -> Iterator[npt.NDArray[np.float32]]:
+        """One softmax map `[C, s, p, l]` of each member kept from the training run."""
+        ...
+
+    def sides(self, scan: Scan, box: Box) -> Sequence[npt.NDArray[np.float32]]:
+        """Softmax maps `[C, s, p, l]` of side outputs of the network; none if it has none."""
         ...

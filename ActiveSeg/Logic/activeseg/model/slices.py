@@ -157,7 +157,11 @@ def _padded(patch: torch.Tensor, size: tuple[int, int], edge: bool) -> torch.Ten
 
 
 def patch_size(slices: Sequence[LabelledSlice], most: int) -> tuple[int, int]:
-    """Rows and columns of a training patch: the largest slice, `most` pixels at the most."""
-    sizes = np.array([each.label.shape[1:] for each in slices]).max(axis=0)
+    """Rows and columns of a training patch: the median slice, `most` pixels at the most.
+
+    With patches as large as the largest slice most of what the network sees is padding, and it
+    then finds structures at the edges of real slices (docs/experiments.md).
+    """
+    sizes = np.median([each.label.shape[1:] for each in slices], axis=0)
     rows, columns = (min(most, int(np.ceil(n / STRIDE)) * STRIDE) for n in sizes)
     return rows, columns

@@ -31,6 +31,7 @@ from activeseg.model.inference import padded_logits
 from activeseg.model.network import NetworkConfig, Weights, build, pick_device, seeded
 from activeseg.model.precision import autocast
 from activeseg.model.slices import IGNORED, LabelledSlice, Sampler, patch_size
+from activeseg.model.supervised import SIDES, SupervisedUNet
 from activeseg.progress import Progress
 
 __all__ = ["Recipe", "Trained", "train"]
@@ -46,6 +47,8 @@ class Recipe:
         patch: Rows and columns of a patch at the most, in working pixels.
         learning_rate: Peak of the one-cycle schedule.
         weight_decay: Of AdamW.
+        side_weight: How much the side outputs weigh in the loss, against 1 of the main one.
+        members: How many sets of earlier weights are kept, evenly from half way on.
     """
 
     steps: int = 1200
@@ -53,6 +56,8 @@ class Recipe:
     patch: int = 64
     learning_rate: float = 3e-3
     weight_decay: float = 1e-4
+    side_weight: float = 0.25
+    members: int = 4
 
 
 @dataclass(frozen=True)
@@ -63,10 +68,12 @@ class Trained:
         network: The network, in evaluation mode.
         log: One record a check: step, training loss, Dice on the validation slices (None when
             there are none).
+        members: Weights from earlier in the run, the earliest first.
     """
 
     network: nn.Module
     log: tuple[dict[str, Any], ...]
+    members: tuple[Weights, ...] = ()
 
 
 class _Loss(nn.Module):
@@ -124,7 +131,7 @@ def train(
 
 
 def _fit(
-    network: nn.Module,
+    network: SupervisedUNet,
     slices: Sequence[LabelledSlice],
     validation: Sequence[LabelledSlice],
     recipe: Recipe,
@@ -144,6 +151,8 @@ def _fit(
     )
     loss_of, device = _Loss(), next(network.parameters()).device
     checks = {max(1, round(recipe.steps * part)) for part in (0.8, 0.9, 1.0)}
+    kept = _member_steps(recipe)
+    members: list[Weights] = []
     log: list[dict[str, Any]] = []
     best, weights = -1.0, copy.deepcopy(network.state_dict())
     with progress.stage("Training", recipe.steps) as stage:
@@ -153,12 +162,14 @@ def _fit(
             images = torch.stack([patch["image"] for patch in patches]).to(device)
             labels = torch.stack([patch["label"] for patch in patches]).to(device)
             with autocast(device):
-                logits = network(images)
-            loss = loss_of(logits.float(), _targets(labels))
+                logits = network.with_sides(images)
+            loss = _deep_loss(loss_of, logits.float(), _targets(labels), recipe.side_weight)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             schedule.step()
+            if step in kept:
+                members.append(copy.deepcopy(network.state_dict()))
             if step in checks:
                 reached = _validation_dice(network, validation)
                 log.append({"step": step, "loss": loss.item(), "validation_dice": reached})
@@ -167,7 +178,31 @@ def _fit(
                     weights = copy.deepcopy(network.state_dict())
             stage.advance()
     network.load_state_dict(weights)
-    return Trained(network.eval(), tuple(log))
+    return Trained(network.eval(), tuple(log), tuple(members))
+
+
+def _member_steps(recipe: Recipe) -> frozenset[int]:
+    """After which steps the weights are kept: evenly from half way to the end, without the end."""
+    parts = (0.5 + 0.5 * number / recipe.members for number in range(recipe.members))
+    return frozenset(round(recipe.steps * part) for part in parts)
+
+
+def _deep_loss(
+    loss_of: _Loss, logits: torch.Tensor, target: torch.Tensor, side_weight: float
+) -> torch.Tensor:
+    """The loss of the main output and, weighted, the mean loss of the side outputs.
+
+    Args:
+        loss_of: The loss of one output.
+        logits: `[N, C * (1 + sides), H, W]` of `SupervisedUNet.with_sides`.
+        target: Classes `[N, 1, H, W]`.
+        side_weight: Weight of the sides together.
+    """
+    main, *sides = logits.chunk(1 + SIDES, dim=1)
+    total: torch.Tensor = loss_of(main, target)
+    for side in sides:
+        total = total + side_weight / SIDES * loss_of(side, target)
+    return total
 
 
 def _augmentation(seed: int) -> Compose:
@@ -205,11 +240,12 @@ def _validation_dice(network: nn.Module, validation: Sequence[LabelledSlice]) ->
     if not validation:
         return None
     network.eval()
+    device = next(network.parameters()).device
     shared: dict[int, int] = {}
     sizes: dict[int, int] = {}
     for each in validation:
         truth = each.label[0].long() - 1
-        found = padded_logits(network, each.image.float()[None])[0].argmax(0).cpu()
+        found = padded_logits(network, each.image.float()[None], device)[0].argmax(0).cpu()
         found[truth < 0] = -1  # not known: neither right nor wrong
         for value in set(truth.unique().tolist()) | set(found.unique().tolist()):
             overlap = int(((truth == value) & (found == value)).sum())

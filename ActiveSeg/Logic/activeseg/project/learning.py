@@ -63,7 +63,7 @@ def learn(project: Project, recipe: Recipe, progress: Progress) -> RoundFiles:
     files.make()
     _drop_former_scores(files)
     facts = _facts(project, annotations, files.number, seed, recipe)
-    save(files.model, trained.network, config, facts)
+    save(files.model, trained.network, config, facts, trained.members)
     lines = "".join(json.dumps(record) + "\n" for record in trained.log)
     write_atomic(files.log, lines.encode())
     return files

@@ -21,6 +21,7 @@ from activeseg.cost import (
     correct_seconds,
     draw_seconds,
     expected_seconds,
+    prior_answer,
     prior_draw_seconds,
     time_factor,
 )
@@ -187,6 +188,29 @@ def test_expected_seconds_of_an_empty_proposal_is_drawing_the_samples() -> None:
     assert (nothing.seconds, nothing.how) == (10, "confirm")
 
 
+def test_contour_is_that_of_what_would_be_drawn() -> None:
+    shown, wanted = label((1, 2, 2, 4, 4)), label((1, 2, 2, 4, 5), (2, 8, 8, 1, 1))
+    one_pixel = 4 * CORNER
+    answer = answer_seconds(shown, wanted, [1, 2], SQUARE_MM, STANDARD, first_of_volume=True)
+    assert answer.contour_mm == pytest.approx(14 + 4 * CORNER + one_pixel)
+    # What is expected is the proposal; on a blank canvas the mean of the samples.
+    samples = np.stack([wanted, label()])
+    expected = expected_seconds(samples, shown, [1, 2], SQUARE_MM, STANDARD)
+    assert expected.contour_mm == pytest.approx(12 + 4 * CORNER)
+    blank = expected_seconds(samples, label(), [1, 2], SQUARE_MM, STANDARD)
+    assert blank.contour_mm == pytest.approx(answer.contour_mm / 2)
+
+
+def test_drawn_is_a_blank_canvas_or_the_cheaper_way() -> None:
+    wanted = label((1, 2, 2, 6, 6))
+    far = label((1, 0, 0, 1, 12), (1, 11, 0, 1, 12))
+    for shown, drawn in [(None, True), (label(), True), (far, True), (wanted, False)]:
+        answer = answer_seconds(shown, wanted, [1], SQUARE_MM, STANDARD, first_of_volume=False)
+        assert answer.drawn is drawn
+    nothing = answer_seconds(None, label(), [1], SQUARE_MM, STANDARD, first_of_volume=False)
+    assert (nothing.drawn, nothing.how, nothing.contour_mm) == (True, "confirm", 0)
+
+
 @settings(deadline=None)
 @given(hnp.arrays(np.uint8, (4, 5, 6), elements=st.integers(0, 2)))
 def test_expectation_over_one_sample_is_the_correction_into_it(labels: np.ndarray) -> None:
@@ -203,6 +227,10 @@ def test_prior_before_any_model() -> None:
     contour = math.pi * 20
     assert prior_draw_seconds(1, (50, 200), STANDARD) == pytest.approx(10 + 0.5 * (4 + contour / 4))
     assert prior_draw_seconds(2, (100, 100), FAST) == pytest.approx(5 + 4 + contour / 8)
+    answer = prior_answer(2, (100, 100), FAST)
+    assert answer.seconds == prior_draw_seconds(2, (100, 100), FAST)
+    assert (answer.how, answer.drawn, answer.correct_s) == ("draw", True, None)
+    assert answer.contour_mm == pytest.approx(contour)
 
 
 def test_time_factor_by_hand() -> None:

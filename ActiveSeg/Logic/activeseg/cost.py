@@ -10,9 +10,9 @@ time model of the benchmark's oracle; nothing here is tuned.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,7 @@ __all__ = [
     "correct_seconds",
     "draw_seconds",
     "expected_seconds",
+    "prior_answer",
     "prior_draw_seconds",
     "time_factor",
 ]
@@ -86,12 +87,26 @@ class Answer:
         how: The cheaper way; `confirm` where the shown mask is accepted as it is.
         draw_s: Seconds of drawing from nothing, without overheads.
         correct_s: Seconds of correcting, without overheads; None on a blank canvas.
+        contour_mm: Length of the contours of what is drawn, all structures together.
     """
 
     seconds: float
     how: How
     draw_s: float
     correct_s: float | None
+    contour_mm: float
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the canvas is blank or drawing anew is the cheaper way."""
+        return self.correct_s is None or self.how == "draw"
+
+
+class _Outline(NamedTuple):
+    """What there is to trace, all structures together; means need not be whole numbers."""
+
+    components: float
+    contour_mm: float
 
 
 def contour_mm(
@@ -153,12 +168,7 @@ def draw_seconds(
         spacing: `(row_mm, col_mm)`.
         model: How fast the clinician is.
     """
-    count = _slices(label)
-    seconds = 0.0
-    for mask in _present(label, structures):
-        seconds += model.draw_component_s * components(mask)
-        seconds += float(contour_mm(mask, spacing).sum()) / model.speed_mm_s
-    return seconds / count
+    return _draw_s(_drawing(label, structures, spacing), model)
 
 
 def correct_seconds(
@@ -177,15 +187,7 @@ def correct_seconds(
         spacing: `(row_mm, col_mm)`.
         model: How fast the clinician is.
     """
-    count = _slices(wanted)
-    seconds = 0.0
-    for value in structures:
-        wrong = _cropped((shown == value) != (wanted == value))
-        if wrong is None:
-            continue
-        seconds += model.correct_component_s * components(wrong, WRONG_PIXELS)
-        seconds += float(contour_mm(wrong, spacing).sum()) / (2 * model.speed_mm_s)
-    return seconds / count
+    return _correct_s(_wrong(shown, wanted, structures, spacing), model)
 
 
 def answer_seconds(
@@ -210,12 +212,11 @@ def answer_seconds(
         model: How fast the clinician is.
         first_of_volume: Whether it is the first slice of its volume in the batch.
     """
-    drawn = draw_seconds(wanted, structures, spacing, model)
-    corrected: float | None = None
+    drawing = _drawing(wanted, structures, spacing)
+    wrong: _Outline | None = None
     if shown is not None and np.isin(shown, structures).any():
-        corrected = correct_seconds(shown, wanted, structures, spacing, model)
-    overhead = model.overhead_s + (model.first_slice_s if first_of_volume else 0.0)
-    return _cheaper(drawn, corrected, overhead)
+        wrong = _wrong(shown, wanted, structures, spacing)
+    return _cheaper(drawing, wrong, model, first_of_volume)
 
 
 def expected_seconds(
@@ -239,14 +240,14 @@ def expected_seconds(
         model: How fast the clinician is.
     """
     if not np.isin(proposal, structures).any():
-        return _cheaper(draw_seconds(samples, structures, spacing, model), None, model.overhead_s)
-    drawn = draw_seconds(proposal, structures, spacing, model)
-    corrected = correct_seconds(proposal, samples, structures, spacing, model)
-    return _cheaper(drawn, corrected, model.overhead_s)
+        return _cheaper(_drawing(samples, structures, spacing), None, model, first_of_volume=False)
+    drawing = _drawing(proposal, structures, spacing)
+    wrong = _wrong(proposal, samples, structures, spacing)
+    return _cheaper(drawing, wrong, model, first_of_volume=False)
 
 
-def prior_draw_seconds(structures: int, extent_mm: tuple[float, float], model: TimeModel) -> float:
-    """Seconds of a slice before any model exists, without the first-slice overhead.
+def prior_answer(structures: int, extent_mm: tuple[float, float], model: TimeModel) -> Answer:
+    """Expected answer to a slice before any model exists, without the first-slice overhead.
 
     A prior, not a measurement: each structure is on every second slice, as one disc a fifth as
     wide as the slice.
@@ -257,8 +258,13 @@ def prior_draw_seconds(structures: int, extent_mm: tuple[float, float], model: T
         model: How fast the clinician is.
     """
     contour_mm = math.pi * PRIOR_WIDTH * math.sqrt(extent_mm[0] * extent_mm[1])
-    each = model.draw_component_s + contour_mm / model.speed_mm_s
-    return model.overhead_s + structures * PRIOR_PRESENCE * each
+    expected = structures * PRIOR_PRESENCE
+    return _cheaper(_Outline(expected, expected * contour_mm), None, model, first_of_volume=False)
+
+
+def prior_draw_seconds(structures: int, extent_mm: tuple[float, float], model: TimeModel) -> float:
+    """Seconds of `prior_answer`; same arguments."""
+    return prior_answer(structures, extent_mm, model).seconds
 
 
 def time_factor(expected_s: Sequence[float], actual_s: Sequence[float]) -> float:
@@ -276,23 +282,54 @@ def time_factor(expected_s: Sequence[float], actual_s: Sequence[float]) -> float
     return min(max(learned, 1 / MOST_FACTOR), MOST_FACTOR)
 
 
-def _cheaper(drawn: float, corrected: float | None, overhead: float) -> Answer:
+def _cheaper(
+    drawing: _Outline, wrong: _Outline | None, model: TimeModel, first_of_volume: bool
+) -> Answer:
+    overhead = model.overhead_s + (model.first_slice_s if first_of_volume else 0.0)
+    drawn = _draw_s(drawing, model)
+    corrected = None if wrong is None else _correct_s(wrong, model)
     how: How = "draw"
     work = drawn
     if corrected is not None and corrected <= drawn:
         how, work = "correct", corrected
     if work == 0 and (corrected is None or corrected == 0):
         how = "confirm"
-    return Answer(overhead + work, how, drawn, corrected)
+    return Answer(overhead + work, how, drawn, corrected, drawing.contour_mm)
 
 
-def _slices(label: Labels) -> int:
-    return int(label.shape[0]) if label.ndim == 3 else 1
+def _draw_s(drawing: _Outline, model: TimeModel) -> float:
+    return model.draw_component_s * drawing.components + drawing.contour_mm / model.speed_mm_s
 
 
-def _present(label: Labels, structures: Sequence[int]) -> list[npt.NDArray[np.bool_]]:
-    masks = (_cropped(label == value) for value in structures)
-    return [mask for mask in masks if mask is not None]
+def _correct_s(wrong: _Outline, model: TimeModel) -> float:
+    return model.correct_component_s * wrong.components + wrong.contour_mm / (2 * model.speed_mm_s)
+
+
+def _drawing(label: Labels, structures: Sequence[int], spacing: tuple[float, float]) -> _Outline:
+    """What there is to draw in `[H, W]`, or the mean over `[N, H, W]`."""
+    return _outline((label == value for value in structures), 1, spacing)
+
+
+def _wrong(
+    shown: Labels, wanted: Labels, structures: Sequence[int], spacing: tuple[float, float]
+) -> _Outline:
+    """What there is to correct into `[H, W]`, or the mean over `[N, H, W]`."""
+    masks = ((shown == value) != (wanted == value) for value in structures)
+    return _outline(masks, WRONG_PIXELS, spacing)
+
+
+def _outline(
+    masks: Iterable[npt.NDArray[np.bool_]], min_pixels: int, spacing: tuple[float, float]
+) -> _Outline:
+    """Sum over the masks `[H, W]`, of each the mean if it is `[N, H, W]`."""
+    count, length = 0.0, 0.0
+    for mask in masks:
+        slices = len(mask) if mask.ndim == 3 else 1
+        cropped = _cropped(mask)
+        if cropped is not None:
+            count += components(cropped, min_pixels) / slices
+            length += float(contour_mm(cropped, spacing).sum()) / slices
+    return _Outline(count, length)
 
 
 def _cropped(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_] | None:

@@ -6,10 +6,8 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from activeseg.quality import CalibratedDice, dice, expected_dice, hd95_mm, soft_dice_confidence
+from activeseg.quality import dice, hd95_mm, soft_dice_confidence
 
 NAN = float("nan")
 
@@ -52,59 +50,11 @@ def test_structures_of_a_volume_are_judged_apart() -> None:
     np.testing.assert_allclose(along, [[2 / 3, 2 / 3], [1, NAN]], rtol=1e-6)
 
 
-def test_expected_dice_of_a_slice_is_the_mean_of_what_is_there() -> None:
-    confidence = np.array([[0.8, NAN, NAN], [0.4, 0.0, NAN]])
-    np.testing.assert_allclose(expected_dice(confidence), [0.6, 0.0, 1.0])
-
-
 def test_dice() -> None:
     a, b = np.array([1, 1, 2, 0]), np.array([1, 0, 0, 0])
     assert dice(a, b, 1) == pytest.approx(2 / 3)
     assert dice(a, b, 2) == 0
     assert math.isnan(dice(a, b, 3))
-
-
-def test_without_points_the_estimate_is_believed() -> None:
-    empty = np.array([])
-    assert CalibratedDice.fit(empty, empty) == CalibratedDice(1.0, 0.0)
-    assert CalibratedDice.fit(np.array([NAN, 0.5]), np.array([0.5, NAN])) == CalibratedDice()
-    np.testing.assert_allclose(CalibratedDice().predict(np.array([0.3, 0.9])), [0.3, 0.9])
-
-
-def test_one_point_moves_the_line_by_a_sixth_of_its_error() -> None:
-    line = CalibratedDice.fit(np.array([0.8]), np.array([0.2]))
-    assert line.slope == 1
-    assert line.intercept == pytest.approx(-0.6 / 6)
-
-
-def test_two_points_by_hand() -> None:
-    # Errors -0.2 and 0 at 0.4 and 0.8: centred -0.2, 0.2; tilt 0.04 / (0.08 + 5 * 0.04).
-    line = CalibratedDice.fit(np.array([0.4, 0.8]), np.array([0.2, 0.8]))
-    tilt = 0.04 / 0.28
-    assert line.slope == pytest.approx(1 + tilt)
-    assert line.intercept == pytest.approx(-0.2 / 7 - tilt * 0.6)
-
-
-def test_many_points_are_followed() -> None:
-    x = np.linspace(0.2, 1, 2000)
-    line = CalibratedDice.fit(x, 0.5 * x + 0.1)
-    assert line.slope == pytest.approx(0.5, abs=0.01)
-    assert line.intercept == pytest.approx(0.1, abs=0.01)
-
-
-@settings(deadline=None)
-@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=40))
-def test_calibration_keeps_the_order_and_the_range(pairs: list[tuple[float, float]]) -> None:
-    x, y = np.array(pairs).T
-    found = CalibratedDice.fit(x, y).predict(np.linspace(0, 1, 11))
-    assert (np.diff(found) >= -1e-12).all()
-    assert found.min() >= 0
-    assert found.max() <= 1
-
-
-def test_order_is_kept_even_if_the_points_say_otherwise() -> None:
-    x = np.linspace(0, 1, 500)
-    assert CalibratedDice.fit(x, 1 - x).slope == 0
 
 
 def test_surface_distance_in_mm() -> None:

@@ -53,6 +53,7 @@ def _add_project_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser
     _progress(init)
 
     following = verbs.add_parser("next", help="the next open suggestion; it is yours for an hour")
+    following.add_argument("--skip", metavar="KEY", help="put this slice aside first, for good")
     following.set_defaults(run=project.following)
     _project(following)
     _author(following)
@@ -81,6 +82,7 @@ def _add_work_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _project(suggest)
     _minutes(suggest)
     _strategy(suggest, "default: the project's")
+    _whom(suggest)
     _json(suggest)
     _progress(suggest)
 
@@ -100,6 +102,7 @@ def _add_work_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _project(whole)
     _minutes(whole)
     _strategy(whole, "default: the project's")
+    _whom(whole)
     _steps(whole)
     _json(whole)
     _progress(whole)
@@ -177,6 +180,12 @@ def _steps(parser: argparse.ArgumentParser) -> None:
 
 def _author(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--author", default=_user(), metavar="A", help="default: your user name")
+
+
+def _whom(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--author", metavar="A", help="whose minutes to expect; default: who answered last"
+    )
 
 
 def _json(parser: argparse.ArgumentParser) -> None:

@@ -37,9 +37,11 @@ def init(arguments: Namespace) -> int:
 
 def following(arguments: Namespace) -> int:
     """Print the next open suggestion and claim it for the author."""
-    from activeseg.project import Project
+    from activeseg.project import Project, skip
 
     project = Project.open(arguments.project)
+    if arguments.skip is not None:
+        skip(project, SliceKey.parse(arguments.skip), arguments.author)
     suggestion = project.next_suggestion(arguments.author)
     if arguments.json:
         print_json(None if suggestion is None else suggestion.to_json())
@@ -89,7 +91,6 @@ def status(arguments: Namespace) -> int:
 
 def _status_lines(found: dict[str, Any]) -> dict[str, str]:
     """What a person reads of `project_status`."""
-    estimate = found["estimated_dice"]
     trained = found["last_trained_round"]
     lines = {
         "project": found["project"],
@@ -98,12 +99,28 @@ def _status_lines(found: dict[str, Any]) -> dict[str, str]:
         "annotated": f"{found['annotated_slices']} slices in {found['minutes_spent']:.1f} minutes",
         "open": f"{len(found['open'])} suggestions",
         "model": "none yet" if trained is None else f"trained in round {trained}",
-        "Dice": "no estimate yet" if estimate is None else f"{estimate:.2f} (estimated)",
+        "Dice": _dice_line(found),
+        "10 minutes": _worth_line(found["next_gain"]),
         "next": found["next"],
     }
     if found["authors"]:
         lines["authors"] = ", ".join(found["authors"])
     return lines
+
+
+def _dice_line(found: dict[str, Any]) -> str:
+    """The estimate with its interval."""
+    if found["estimated_dice"] is None:
+        return "no estimate yet"
+    low, high = found["estimated_dice_interval"]
+    return f"{found['estimated_dice']:.2f} estimated ({low:.2f} to {high:.2f} in 9 of 10 cases)"
+
+
+def _worth_line(gain: dict[str, float] | None) -> str:
+    """Whether to go on."""
+    if gain is None:
+        return "what more annotation brings is not known yet"
+    return f"more are expected to bring {gain['dice']:.3f} ({gain['low']:.3f} to {gain['high']:.3f})"
 
 
 def _nothing_open(waiting: list[Any], arguments: Namespace) -> str:

@@ -20,7 +20,13 @@ def suggest(arguments: Namespace) -> int:
     from activeseg.project.verbs import run_suggest
 
     project = Project.open(arguments.project)
-    batch = run_suggest(project, arguments.minutes, arguments.strategy, progress_of(arguments))
+    batch = run_suggest(
+        project,
+        arguments.minutes,
+        arguments.strategy,
+        progress_of(arguments),
+        arguments.author,
+    )
     return _print_batch(batch, arguments)
 
 
@@ -43,10 +49,13 @@ def score(arguments: Namespace) -> int:
 
     project = Project.open(arguments.project)
     files = run_score(project, Scoring(), progress_of(arguments))
-    estimate = files.read_estimate()["estimated_dice"]
-    known = (
-        "no structure is predicted yet" if estimate is None else f"estimated Dice {estimate:.2f}"
-    )
+    found = files.read_estimate()
+    known = "no structure is predicted yet"
+    if found["estimated_dice"] is not None:
+        known = (
+            f"estimated Dice {found['estimated_dice']:.2f} "
+            f"({found['low']:.2f} to {found['high']:.2f})"
+        )
     print(f"scored {files.scores}; {known}")
     return 0
 
@@ -65,6 +74,7 @@ def whole_round(arguments: Namespace) -> int:
         recipe_of(arguments),
         Scoring(),
         progress_of(arguments),
+        arguments.author,
     )
     return _print_batch(batch, arguments)
 
@@ -90,8 +100,9 @@ def _print_batch(batch: Batch, arguments: Namespace) -> int:
     """Print a batch for a program or a person."""
     if arguments.json:
         found = batch.to_json()
-        names = ("suggestions", "budget_minutes", "strategy", "seed", "round")
-        print_json({name: found[name] for name in names})
+        names = ("budget_minutes", "strategy", "seed", "round", "author", "note")
+        suggestions = [suggestion.to_json() for suggestion in batch.suggestions]
+        print_json({"suggestions": suggestions} | {name: found[name] for name in names})
         return 0
     from rich.console import Console
     from rich.table import Table
@@ -107,4 +118,6 @@ def _print_batch(batch: Batch, arguments: Namespace) -> int:
         f"{len(batch.suggestions)} slices, about {total:.1f} of {batch.budget_minutes:g} minutes "
         f"({batch.strategy})"
     )
+    if batch.note:
+        print(batch.note)
     return 0

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
 from activeseg.loop.arm import ArmRun
-from activeseg.project import Project, judged_proposals
+from activeseg.project import Project
+from activeseg.project.judged import DiceLedger
 from activeseg.project.predictions import read_prediction
 from activeseg.quality import dice
 
@@ -20,10 +22,7 @@ __all__ = ["area_under_curve", "minutes_to", "seed_record", "slice_spearman", "v
 def seed_record(
     seed: int, run: ArmRun, project: Project, full_dice: float | None
 ) -> dict[str, Any]:
-    """One entry of ``result.json``'s seeds; what cannot be said is None.
-
-    ``coverage90`` is None as long as the Dice estimate has no interval.
-    """
+    """One entry of ``result.json``'s seeds; what cannot be said is None."""
     shares = {"m90": 0.90, "m95": 0.95, "m98": 0.98}
     return {
         "seed": seed,
@@ -35,7 +34,7 @@ def seed_record(
         "aubc": area_under_curve(run.curve),
         "volume_mae": volume_mae(project),
         "slice_spearman": slice_spearman(project),
-        "coverage90": None,
+        "coverage90": coverage(project),
         "minutes_mape": minutes_mape(run),
     }
 
@@ -67,12 +66,34 @@ def area_under_curve(curve: Sequence[Mapping[str, Any]]) -> float | None:
 
 def volume_mae(project: Project) -> float | None:
     """Mean absolute error of the estimated Dice of the pool's volumes in the latest round."""
+    errors = [abs(each.estimate - each.true) for each in judged_volumes(project)]
+    return float(np.mean(errors)) if errors else None
+
+
+def coverage(project: Project) -> float | None:
+    """Share of the pool's volumes whose true Dice lies in its 90 % interval."""
+    inside = [each.low <= each.true <= each.high for each in judged_volumes(project)]
+    return float(np.mean(inside)) if inside else None
+
+
+@dataclass(frozen=True)
+class JudgedVolume:
+    """A volume's estimated Dice, its 90 % interval, and the true one."""
+
+    estimate: float
+    low: float
+    high: float
+    true: float
+
+
+def judged_volumes(project: Project) -> list[JudgedVolume]:
+    """The pool's volumes under the latest model; those without any structure are left out."""
     files = [each for each in project.rounds() if each.estimate.is_file()]
     if not files:
-        return None
-    estimated = files[-1].read_estimate()["volumes"]
-    errors = []
-    for volume, estimate in estimated.items():
+        return []
+    kept = files[-1].read_estimate()
+    found = []
+    for volume, estimate in kept["volumes"].items():
         prediction = read_prediction(files[-1], volume)
         if prediction is None or estimate is None:
             continue
@@ -80,16 +101,18 @@ def volume_mae(project: Project) -> float | None:
         scores = [dice(prediction.labels, label, s.value) for s in project.structures]
         known = [score for score in scores if not math.isnan(score)]
         if known:
-            errors.append(abs(estimate - float(np.mean(known))))
-    return float(np.mean(errors)) if errors else None
+            low, high = kept["intervals"][volume]
+            found.append(JudgedVolume(estimate, low, high, float(np.mean(known))))
+    return found
 
 
 def slice_spearman(project: Project) -> float | None:
-    """Rank correlation of expected and true Dice over the proposals that were shown."""
-    pairs = judged_proposals(project)
-    if len({e for e, _ in pairs}) < 2 or len({t for _, t in pairs}) < 2:
+    """Rank correlation of expected and true Dice over the proposals that were judged."""
+    pairs = [(s.expected, s.mean) for s in DiceLedger(project).slices]
+    known = [(e, t) for e, t in pairs if e is not None and t is not None]
+    if len({e for e, _ in known}) < 2 or len({t for _, t in known}) < 2:
         return None
-    return float(stats.spearmanr(*zip(*pairs, strict=True)).statistic)
+    return float(stats.spearmanr(*zip(*known, strict=True)).statistic)
 
 
 def minutes_mape(run: ArmRun) -> float | None:

@@ -5,7 +5,7 @@ Importing this package loads neither SimpleITK nor torch nor scikit-learn.
 
 from __future__ import annotations
 
-from activeseg.project.accept import annotate, judged_proposals, what_was_shown
+from activeseg.project.accept import annotate, skip, what_was_shown
 from activeseg.project.claims import CLAIM_MINUTES, Claim
 from activeseg.project.folder import Project
 from activeseg.project.names import timestamp
@@ -24,8 +24,8 @@ __all__ = [
     "RoundFiles",
     "Suggestion",
     "annotate",
-    "judged_proposals",
     "project_status",
+    "skip",
     "timestamp",
     "what_was_shown",
 ]

@@ -1,4 +1,4 @@
-"""The verb ``annotate``: how a mask, a person's or the simulated clinician's, comes in."""
+"""How answers come in: a mask, a person's or the simulated clinician's, or a skip."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from activeseg.annotations import read_mask
+from activeseg.errors import AnnotationError
 from activeseg.keys import SliceKey
+from activeseg.project import claims
 from activeseg.project.folder import Project
+from activeseg.project.names import author_name
 from activeseg.project.records import Annotation
+from activeseg.project.skips import put_aside
 
-__all__ = ["annotate", "judged_proposals", "what_was_shown"]
+__all__ = ["annotate", "skip", "what_was_shown"]
 
 
 def annotate(
@@ -42,6 +46,20 @@ def annotate(
     return project.accept(key, mask, author, seconds, what_was_shown(project, key, mask))
 
 
+def skip(project: Project, key: SliceKey, author: str) -> None:
+    """Put a slice aside; nobody is asked for it again (`activeseg.project.skips`).
+
+    Raises:
+        AnnotationError, CohortError, ProjectError: If there is no such slice, the author is no
+            name or the disk refuses.
+    """
+    count = project.cohort.volume(key.volume).geometry.slice_count(key.plane)
+    if key.index >= count:
+        raise AnnotationError(f"the volume has {count} slices in this plane", str(key))
+    put_aside(project.folder / "skips", key, author_name(author))
+    claims.release(project.folder / "claims", key)
+
+
 def what_was_shown(
     project: Project, key: SliceKey, accepted: npt.NDArray[np.uint8]
 ) -> dict[str, Any] | None:
@@ -58,10 +76,10 @@ def what_was_shown(
 
     Returns:
         None when the latest batch does not ask for the slice. Else ``round``, ``rank``,
-        ``expected_dice`` and ``minutes`` of the suggestion, the batch's ``time_factor``,
-        ``blank`` (whether no proposal was shown) and ``dice``: each structure's name with the
-        Dice of the proposal against the accepted mask, null where both are empty; null
-        altogether when blank.
+        ``expected_dice``, ``minutes``, ``audit`` and ``work`` of the suggestion, ``blank``
+        (whether no proposal was shown) and ``dice``: each structure's name with the Dice of the
+        proposal, shown or held back for an audit, against the accepted mask, null where both are
+        empty; null altogether when there was none.
 
     Raises:
         ProjectError: If the batch or its proposals are damaged.
@@ -77,31 +95,11 @@ def what_was_shown(
         "rank": suggestion.rank,
         "expected_dice": suggestion.expected_dice,
         "minutes": suggestion.minutes,
-        "time_factor": batch.time_factor,
-        "blank": proposal is None,
+        "audit": suggestion.audit,
+        "work": dict(suggestion.work),
+        "blank": proposal is None or suggestion.audit,
         "dice": None if proposal is None else _structure_dice(project, proposal, accepted),
     }
-
-
-def judged_proposals(project: Project) -> list[tuple[float, float]]:
-    """What was expected of each proposal that was shown, and what it turned out to be.
-
-    Returns:
-        Pairs of expected Dice and true Dice (mean over the structures that either mask has),
-        oldest acceptance first.
-
-    Raises:
-        ProjectError: If a record is damaged.
-    """
-    pairs = []
-    for annotation in project.all_annotations():
-        shown = annotation.shown
-        if shown is None or shown["dice"] is None or shown["expected_dice"] is None:
-            continue
-        known = [float(value) for value in shown["dice"].values() if value is not None]
-        if known:
-            pairs.append((float(shown["expected_dice"]), sum(known) / len(known)))
-    return pairs
 
 
 def _structure_dice(

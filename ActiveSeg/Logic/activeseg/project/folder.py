@@ -34,6 +34,7 @@ from activeseg.project.names import author_name
 from activeseg.project.records import Annotation, read_records, slice_records, store
 from activeseg.project.rounds import Batch, RoundFiles, Suggestion, list_rounds
 from activeseg.project.settings import FOLDERS, Settings, read_settings, refuse_used
+from activeseg.project.skips import skipped_slices
 
 __all__ = ["Project"]
 
@@ -261,7 +262,12 @@ class Project:
         """
         batch = self.latest_batch()
         asked = batch.suggestions if batch is not None else ()
-        return [suggestion for suggestion in asked if not self.history(suggestion.key)]
+        aside = self.skipped()
+        return [each for each in asked if each.key not in aside and not self.history(each.key)]
+
+    def skipped(self) -> frozenset[SliceKey]:
+        """The slices that were put aside."""
+        return skipped_slices(self.folder / "skips")
 
     def next_suggestion(
         self, author: str, minutes: float = claims.CLAIM_MINUTES
@@ -307,13 +313,15 @@ class Project:
         """The mask that the latest batch shows for a slice: native, 2-D, label values.
 
         Returns:
-            None when the slice is shown blank or was not asked for.
+            None when the slice is shown blank (an audit, or no model) or was not asked for.
 
         Raises:
             ProjectError: If the file is damaged.
         """
         batch = self.latest_batch()
-        return None if batch is None else self.round(batch.round).read_proposal(key)
+        if batch is None or any(each.audit for each in batch.suggestions if each.key == key):
+            return None
+        return self.round(batch.round).read_proposal(key)
 
     # Work
 

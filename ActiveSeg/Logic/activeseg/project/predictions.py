@@ -8,7 +8,7 @@ one volume, so that scoring can go on after a kill and a face can show any slice
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from zipfile import BadZipFile
@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from activeseg.cohort import Geometry
-from activeseg.cost import How
 from activeseg.errors import ProjectError
 from activeseg.files import atomic_path, make_folder
 from activeseg.keys import Plane, SliceKey
@@ -25,34 +24,56 @@ from activeseg.project.damaged import damaged
 from activeseg.project.names import volume_name
 from activeseg.project.rounds import RoundFiles
 
-__all__ = ["Prediction", "ScoredSlice", "Scores", "read_prediction", "read_scores", "write_scores"]
+__all__ = [
+    "Prediction",
+    "ScoreTable",
+    "Scores",
+    "read_prediction",
+    "read_scores",
+    "write_scores",
+]
 
 _ENTROPY_STEPS = 255.0
 
 
 @dataclass(frozen=True)
 class Scores:
-    """One row a slice; all arrays `[slices]`.
+    """What a model says of slices; one row a slice, structures in the project's order.
 
     Attributes:
-        plane: The plane's name.
-        index: Index of the slice (canonical in a fresh `Prediction`, native on disk).
-        value: What an answer is worth.
-        band_entropy: Mean entropy in the band, nats.
-        whole_entropy: Mean entropy of the whole slice, nats.
-        expected_dice: Soft Dice Confidence of the proposal.
-        seconds: Expected seconds of the answer, without the first-slice overhead.
-        how: `draw`, `correct` or `confirm`.
+        plane: `[n]` the plane's name.
+        index: `[n]` index of the slice (canonical in a fresh `Prediction`, native on disk).
+        size: `[n, structures]` predicted plus expected pixels.
+        shows: `[n, structures]` whether the structure is predicted or probable.
+        evidence: `[n, structures, evidence]`, `activeseg.quality.EVIDENCE` without the trend.
+        class_entropy: `[n, structures]` ClaSP's map, mean over the slice.
+        uncertainty: `[n]` mean entropy in the band, weighed by how much is shown.
+        band_entropy: `[n]` mean entropy in the band, nats.
+        whole_entropy: `[n]` mean entropy of the whole slice, nats.
+        epistemic: `[n]` mean BALD of the whole slice, nats.
+        seconds: `[n]` seconds of the answer for the standard clinician, without the first-slice
+            overhead.
+        contour_mm: `[n]` length of the contours that would be drawn.
+        drawn: `[n]` whether the slice would be drawn anew.
+        how: `[n]` `draw`, `correct` or `confirm`.
+        doubt: `[n]` what the model is unsure of, in words; may be empty.
     """
 
     plane: npt.NDArray[np.str_]
     index: npt.NDArray[np.int64]
-    value: npt.NDArray[np.float64]
+    size: npt.NDArray[np.float64]
+    shows: npt.NDArray[np.bool_]
+    evidence: npt.NDArray[np.float64]
+    class_entropy: npt.NDArray[np.float64]
+    uncertainty: npt.NDArray[np.float64]
     band_entropy: npt.NDArray[np.float64]
     whole_entropy: npt.NDArray[np.float64]
-    expected_dice: npt.NDArray[np.float64]
+    epistemic: npt.NDArray[np.float64]
     seconds: npt.NDArray[np.float64]
+    contour_mm: npt.NDArray[np.float64]
+    drawn: npt.NDArray[np.bool_]
     how: npt.NDArray[np.str_]
+    doubt: npt.NDArray[np.str_]
 
     @classmethod
     def join(cls, parts: Sequence[Scores]) -> Scores:
@@ -70,16 +91,19 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class ScoredSlice:
-    """One row of `Scores` with the slice that it is about; see there."""
+class ScoreTable:
+    """The scores of all volumes; ``volume`` is `[n]`, the volume of each row."""
 
-    key: SliceKey
-    value: float
-    band_entropy: float
-    whole_entropy: float
-    expected_dice: float
-    seconds: float
-    how: How
+    volume: npt.NDArray[np.str_]
+    scores: Scores
+
+    def rows(self) -> dict[SliceKey, int]:
+        """Where each slice's row is."""
+        columns = (self.volume.tolist(), self.scores.plane.tolist(), self.scores.index.tolist())
+        return {
+            SliceKey(volume, Plane(plane), index): row
+            for row, (volume, plane, index) in enumerate(zip(*columns, strict=True))
+        }
 
 
 @dataclass(frozen=True)
@@ -91,14 +115,11 @@ class Prediction:
             `native`.
         entropy: Predictive entropy in nats, in the same axes.
         scores: Scores of its slices.
-        confidence: Soft Dice Confidence of each structure in the whole volume; None where there
-            is nothing to judge.
     """
 
     labels: npt.NDArray[np.uint8]
     entropy: npt.NDArray[np.float32]
     scores: Scores
-    confidence: list[float | None]
 
     def native(self, geometry: Geometry, structures: Sequence[int]) -> Prediction:
         """The same in the axes and label values of the volume's own files."""
@@ -113,7 +134,6 @@ class Prediction:
             labels=values[geometry.from_canonical(self.labels)],
             entropy=geometry.from_canonical(self.entropy),
             scores=Scores(**columns),  # type: ignore[arg-type]  # the columns of a Scores
-            confidence=self.confidence,
         )
 
     def write(self, files: RoundFiles, volume: str, model: str) -> None:
@@ -139,9 +159,6 @@ class Prediction:
                     labels=self.labels,
                     entropy=np.rint(self.entropy * (_ENTROPY_STEPS / top)).astype(np.uint8),
                     entropy_max=np.array(top),
-                    confidence=np.array(
-                        [np.nan if v is None else v for v in self.confidence], dtype=np.float64
-                    ),
                     **self.scores.arrays(),
                 )
         except OSError as error:
@@ -173,7 +190,6 @@ def read_prediction(files: RoundFiles, volume: str, model: str | None = None) ->
                 labels=archive["labels"],
                 entropy=steps * (float(archive["entropy_max"]) / np.float32(_ENTROPY_STEPS)),
                 scores=Scores(**{field.name: archive[field.name] for field in fields(Scores)}),
-                confidence=[None if np.isnan(v) else float(v) for v in archive["confidence"]],
             )
     except FileNotFoundError:
         return None
@@ -196,22 +212,18 @@ def write_scores(files: RoundFiles, parts: Mapping[str, Scores]) -> None:
         raise ProjectError(f"cannot write the scores ({error})", str(files.scores)) from error
 
 
-def read_scores(files: RoundFiles) -> Iterator[ScoredSlice]:
-    """Each row of ``scores.npz``.
+def read_scores(files: RoundFiles) -> ScoreTable:
+    """What ``scores.npz`` holds.
 
     Raises:
         ProjectError: If the file is damaged.
     """
     try:
         with files.scores.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            volumes = archive["volumes"].tolist()
-            columns = {field.name: archive[field.name].tolist() for field in fields(Scores)}
+            columns = {field.name: archive[field.name] for field in fields(Scores)}
+            return ScoreTable(archive["volumes"], Scores(**columns))
     except (OSError, KeyError, ValueError, EOFError, BadZipFile, zlib.error) as error:
         raise damaged(files.scores, error) from error
-    for number, volume in enumerate(volumes):
-        row = {name: column[number] for name, column in columns.items()}
-        key = SliceKey(volume, Plane(row.pop("plane")), row.pop("index"))
-        yield ScoredSlice(key=key, **row)
 
 
 def _file(files: RoundFiles, volume: str) -> Path:

@@ -39,6 +39,11 @@ class Suggestion:
         expected_dice: Expected mean Dice of the proposal, 0 to 1; None without a model.
         entropy: Uncertainty of the slice, as the strategy aggregates it; None without a model.
         reason: Why it is asked, in a few words for the clinician.
+        how: How the answer is expected to be given: draw, correct or confirm.
+        minutes_low, minutes_high: 90 % interval of the minutes.
+        dice_low, dice_high: 90 % interval of the expected Dice; None without a model.
+        audit: Whether it was drawn by chance, to check the estimate; it is shown blank.
+        work: What the minutes were predicted from (`activeseg.minutes.Work.row`).
     """
 
     key: SliceKey
@@ -48,6 +53,13 @@ class Suggestion:
     expected_dice: float | None
     entropy: float | None
     reason: str
+    how: str
+    minutes_low: float
+    minutes_high: float
+    dice_low: float | None
+    dice_high: float | None
+    audit: bool
+    work: Mapping[str, Any]
 
     def to_json(self) -> dict[str, Any]:
         """The suggestion as the command line and the faces know it."""
@@ -62,24 +74,40 @@ class Suggestion:
             "expected_dice": self.expected_dice,
             "entropy": self.entropy,
             "reason": self.reason,
+            "how": self.how,
+            "minutes_low": self.minutes_low,
+            "minutes_high": self.minutes_high,
+            "dice_low": self.dice_low,
+            "dice_high": self.dice_high,
+            "audit": self.audit,
         }
+
+    def record(self) -> dict[str, Any]:
+        """The suggestion as the folder keeps it."""
+        return self.to_json() | {"work": dict(self.work)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Suggestion:
-        """Read what `to_json` wrote.
+        """Read what `record` wrote.
 
         Raises:
             KeyError, TypeError, ValueError, ActiveSegError: If it is damaged.
         """
-        dice, entropy = data["expected_dice"], data["entropy"]
         return cls(
             SliceKey.parse(data["key"]),
             int(data["rank"]),
             float(data["value"]),
             float(data["minutes"]),
-            None if dice is None else float(dice),
-            None if entropy is None else float(entropy),
+            _maybe(data["expected_dice"]),
+            _maybe(data["entropy"]),
             str(data["reason"]),
+            str(data["how"]),
+            float(data["minutes_low"]),
+            float(data["minutes_high"]),
+            _maybe(data["dice_low"]),
+            _maybe(data["dice_high"]),
+            bool(data["audit"]),
+            dict(data["work"]),
         )
 
 
@@ -94,8 +122,8 @@ class Batch:
         budget_minutes: Minutes of annotation that were offered.
         time: When it was chosen, ISO text in UTC (`activeseg.project.names.timestamp`).
         suggestions: In the order of their ranks.
-        time_factor: What the expected minutes were multiplied by, learned from logged seconds
-            (`activeseg.cost.time_factor`).
+        author: For whom the minutes are; None for anybody.
+        note: What the strategy can say of the batch as a whole; may be empty.
     """
 
     round: int
@@ -104,7 +132,8 @@ class Batch:
     budget_minutes: float
     time: str
     suggestions: tuple[Suggestion, ...]
-    time_factor: float = 1.0
+    author: str | None
+    note: str
 
     def to_json(self) -> dict[str, Any]:
         """What ``batch.json`` holds."""
@@ -114,8 +143,9 @@ class Batch:
             "seed": self.seed,
             "budget_minutes": self.budget_minutes,
             "time": self.time,
-            "suggestions": [suggestion.to_json() for suggestion in self.suggestions],
-            "time_factor": self.time_factor,
+            "suggestions": [suggestion.record() for suggestion in self.suggestions],
+            "author": self.author,
+            "note": self.note,
         }
 
     @classmethod
@@ -132,7 +162,8 @@ class Batch:
             float(data["budget_minutes"]),
             str(data["time"]),
             tuple(Suggestion.from_json(entry) for entry in data["suggestions"]),
-            float(data["time_factor"]),
+            None if data["author"] is None else str(data["author"]),
+            str(data["note"]),
         )
 
 
@@ -271,6 +302,10 @@ class RoundFiles:
             return {}
         except (OSError, ValueError) as error:
             raise damaged(self.estimate, error) from error
+
+
+def _maybe(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def list_rounds(folder: Path) -> tuple[RoundFiles, ...]:

@@ -18,8 +18,10 @@ def project_status(project: Project) -> dict[str, Any]:
         JSON-able. ``accepted`` are the keys of all annotated slices, ``open`` those that the
         latest batch still waits for, ``working`` who works on which of them; ``slices`` counts
         the cohort's slices in the project's planes; ``minutes_spent`` adds up every acceptance,
-        replaced ones too; ``round`` is the latest batch's; ``estimated_dice`` is the latest
-        estimate (0 to 1) or null; ``next`` is what to type next.
+        replaced ones too; ``skipped`` are the keys that were put aside; ``round`` is the latest
+        batch's; ``estimated_dice`` is the latest estimate (0 to 1) or null, with its 90 %
+        interval; ``next_gain`` is what ten more minutes are expected to bring (dice, low, high)
+        or null; ``next`` is what to type next.
 
     Raises:
         ProjectError: If a file of the project is damaged.
@@ -50,21 +52,28 @@ def project_status(project: Project) -> dict[str, Any]:
         "accepted": [str(key) for key in accepted],
         "annotated_slices": len(accepted),
         "open": waiting,
+        "skipped": [str(key) for key in sorted(project.skipped())],
         "working": {str(key): claim.author for key, claim in project.working_on().items()},
         "minutes_spent": sum(annotation.seconds for annotation in acceptances) / 60,
         "authors": sorted({annotation.author for annotation in acceptances}),
-        "estimated_dice": _estimated_dice(project),
+        **_estimate(project),
         "next": _next_step(project, annotated=bool(accepted), waiting=bool(waiting)),
     }
 
 
-def _estimated_dice(project: Project) -> float | None:
+def _estimate(project: Project) -> dict[str, Any]:
     """The latest round's estimate that there is."""
+    found: dict[str, Any] = {}
     for files in reversed(project.rounds()):
         if files.estimate.is_file():
-            value = files.read_estimate().get("estimated_dice")
-            return None if value is None else float(value)
-    return None
+            found = files.read_estimate()
+            break
+    known = found.get("estimated_dice") is not None
+    return {
+        "estimated_dice": found["estimated_dice"] if known else None,
+        "estimated_dice_interval": [found["low"], found["high"]] if known else None,
+        "next_gain": found.get("next_gain"),
+    }
 
 
 def _next_step(project: Project, annotated: bool, waiting: bool) -> str:

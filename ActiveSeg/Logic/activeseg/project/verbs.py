@@ -27,11 +27,15 @@ def run_score(project: Project, scoring: Scoring, progress: Progress) -> RoundFi
 
 
 def run_suggest(
-    project: Project, minutes: float, strategy: str | None, progress: Progress
+    project: Project,
+    minutes: float,
+    strategy: str | None,
+    progress: Progress,
+    author: str | None = None,
 ) -> Batch:
     """Choose the next batch (`choose`)."""
     with project.working("suggest"):
-        return choose(project, minutes, strategy, progress)
+        return choose(project, minutes, strategy, progress, author)
 
 
 def run_round(
@@ -41,8 +45,9 @@ def run_round(
     recipe: Recipe,
     scoring: Scoring,
     progress: Progress,
+    author: str | None = None,
 ) -> Batch:
-    """Train, score and choose.
+    """Train, score and choose; `author` as in `choose`.
 
     Raises:
         ProjectError: If there is no such strategy (before the work begins). ActiveSegError:
@@ -52,4 +57,4 @@ def run_round(
     with project.working("round"):
         learn(project, recipe, progress)
         score(project, scoring, progress)
-        return choose(project, minutes, strategy, progress)
+        return choose(project, minutes, strategy, progress, author)

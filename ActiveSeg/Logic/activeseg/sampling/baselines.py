@@ -2,118 +2,92 @@
 
 from __future__ import annotations
 
-import heapq
-from collections import Counter
-from collections.abc import Iterator
-
 import numpy as np
 
-from activeseg.keys import Plane
-from activeseg.sampling.batch import Batch
-from activeseg.sampling.candidates import Candidate, Choice, Pool
+from activeseg.sampling.batch import Batch, descending
+from activeseg.sampling.candidates import Chosen, Pool
+from activeseg.sampling.class_balance import LEAST_SHOWN, fill_by_class
 
-__all__ = ["by_whole_entropy", "random_slices", "strided_slices"]
+__all__ = [
+    "by_whole_entropy",
+    "foreground_random",
+    "random_slices",
+    "volume_epistemic",
+    "worst_dice",
+]
 
-_GOLDEN = (5**0.5 - 1) / 2
 
-
-def random_slices(pool: Pool, budget_s: float, rng: np.random.Generator) -> list[Choice]:
+def random_slices(pool: Pool, budget_s: float, rng: np.random.Generator) -> Chosen:
     """Uniformly random slices; one that does not fit is passed over."""
-    ordered = sorted(pool.candidates, key=lambda c: c.key)
-    picks = ((ordered[place], 0.0, "random") for place in rng.permutation(len(ordered)))
-    return _fill(pool, budget_s, picks)
+    batch = Batch(pool, budget_s)
+    batch.fill(rng.permutation(len(pool)), np.zeros(len(pool)), "random")
+    return Chosen(batch.choices())
 
 
-def by_whole_entropy(pool: Pool, budget_s: float, rng: np.random.Generator) -> list[Choice]:
+def foreground_random(pool: Pool, budget_s: float, rng: np.random.Generator) -> Chosen:
+    """Random slices, two thirds of the seconds where a structure is expected, each in its turn.
+
+    Foreground-aware random of nnActive (TMLR 2025, arXiv 2511.19183), which draws 3-D patches
+    there. No score decides, the model only says where structures are.
+
+    Raises:
+        ValueError: If no model has scored the pool.
+    """
+    shown = pool.model_scores().shown >= LEAST_SHOWN
+    chance = np.where(shown, rng.random(shown.shape), -np.inf)
+    batch = Batch(pool, budget_s)
+    fill_by_class(batch, chance, rng.random(len(pool)), np.zeros(len(pool)), rng, "random")
+    return Chosen(batch.choices())
+
+
+def by_whole_entropy(pool: Pool, budget_s: float, rng: np.random.Generator) -> Chosen:
     """The slices of highest whole-slice mean entropy, whatever they cost.
 
     Raises:
-        ValueError: If a candidate has no `whole_entropy`.
+        ValueError: If no model has scored the pool.
     """
-    ordered = sorted(pool.candidates, key=lambda c: c.key)
-    ranked = [(_whole_entropy(ordered[k]), ordered[k]) for k in rng.permutation(len(ordered))]
-    # Stable, so equals stay in the order of the shuffle.
-    ranked.sort(key=lambda pair: -pair[0])
-    picks = ((c, entropy, f"whole-slice entropy {entropy:.2f}") for entropy, c in ranked)
-    return _fill(pool, budget_s, picks)
+    entropy = pool.model_scores().whole_entropy
+    batch = Batch(pool, budget_s)
+    batch.fill(descending(entropy, rng), entropy)
+    return Chosen(batch.choices())
 
 
-def strided_slices(pool: Pool, budget_s: float, rng: np.random.Generator) -> list[Choice]:
-    """Slices evenly over all volumes and positions.
+def volume_epistemic(pool: Pool, budget_s: float, rng: np.random.Generator) -> Chosen:
+    """Whole volumes, that of the highest mean epistemic uncertainty first.
 
-    One slice of each volume (least annotated first, else in a seeded order), then a second of
-    each, and so on; a volume's planes take turns. The positions within a volume halve the gaps
-    (0, 1/2, 1/4, 3/4, ... of the stack, shifted round its end) and the shift moves by the golden
-    ratio from one volume to the next, so that few slices already cover every height.
+    What MONAI Label's epistemic strategy asks for. A volume gives the slices of the plane in
+    which it has most of them, in order; other planes only follow when all volumes are done.
+
+    Raises:
+        ValueError: If no model has scored the pool.
     """
-    picks = ((candidate, 0.0, "evenly spaced") for candidate in _strided(pool, rng))
-    return _fill(pool, budget_s, picks)
+    epistemic = pool.model_scores().epistemic
+    count = np.bincount(pool.volume, minlength=len(pool.volumes))
+    mean = np.bincount(pool.volume, weights=epistemic, minlength=count.size) / np.maximum(count, 1)
+    rank = np.empty(count.size, dtype=np.intp)
+    rank[descending(mean, rng)] = np.arange(count.size)
+    slices = np.zeros((count.size, 3), dtype=np.intp)
+    np.add.at(slices, (pool.volume, pool.plane), 1)
+    other = pool.plane != slices.argmax(axis=1)[pool.volume]
+    values = mean[pool.volume]
+    batch = Batch(pool, budget_s)
+    # Sorted stably, so the slices of a volume stay in the order of plane and index.
+    order = np.lexsort((rank[pool.volume], other))
+    batch.fill(order, values, "the model is least sure of this volume as a whole")
+    return Chosen(batch.choices())
 
 
-def _fill(
-    pool: Pool, budget_s: float, picks: Iterator[tuple[Candidate, float, str]]
-) -> list[Choice]:
-    batch = Batch(budget_s, pool.first_slice_s)
-    least = min((c.seconds for c in pool.candidates), default=0.0)
-    for candidate, value, why in picks:
-        if batch.left_s < least:
-            break
-        batch.take(candidate, value, why)
-    return batch.choices()
+def worst_dice(pool: Pool, budget_s: float, rng: np.random.Generator) -> Chosen:
+    """The slices of the lowest expected Dice, whatever they cost.
 
+    Where no structure is expected there is no Dice to speak of: such slices come last.
 
-def _whole_entropy(candidate: Candidate) -> float:
-    if candidate.whole_entropy is None:
-        raise ValueError(f"{candidate.key}: no whole-slice entropy; score the pool first")
-    return candidate.whole_entropy
-
-
-def _strided(pool: Pool, rng: np.random.Generator) -> Iterator[Candidate]:
-    stacks: dict[str, dict[Plane, list[Candidate]]] = {}
-    for candidate in sorted(pool.candidates, key=lambda c: (c.key.volume, c.position_mm, c.key)):
-        planes = stacks.setdefault(candidate.key.volume, {})
-        planes.setdefault(candidate.key.plane, []).append(candidate)
-    names = sorted(stacks)
-    shift = float(rng.random())
-    answered = Counter(volume for volume, _, _ in pool.annotated)
-    orders = []
-    waiting: list[tuple[int, int]] = []
-    for rank, place in enumerate(rng.permutation(len(names))):
-        planes = stacks[names[place]]
-        first = rank % len(planes)
-        turn = sorted(planes)[first:] + sorted(planes)[:first]
-        orders.append(_turns([planes[plane] for plane in turn], (shift + rank * _GOLDEN) % 1))
-        waiting.append((answered[names[place]], rank))
-
-    heapq.heapify(waiting)
-    while waiting:
-        count, rank = heapq.heappop(waiting)
-        following = next(orders[rank], None)
-        if following is not None:
-            yield following
-            heapq.heappush(waiting, (count + 1, rank))
-
-
-def _turns(stacks: list[list[Candidate]], shift: float) -> Iterator[Candidate]:
-    """All slices of a volume, its planes in turn, each stack spread over its height."""
-    left = [list(stack) for stack in stacks]
-    step = 0
-    while any(left):
-        fraction = (shift + _halving(step)) % 1
-        for stack, rest in zip(stacks, left, strict=True):
-            if rest:
-                low, high = stack[0].position_mm, stack[-1].position_mm
-                target = low + fraction * (high - low)
-                nearest = min(range(len(rest)), key=lambda k: abs(rest[k].position_mm - target))
-                yield rest.pop(nearest)
-        step += 1
-
-
-def _halving(step: int) -> float:
-    """The van der Corput sequence to base 2: 0, 1/2, 1/4, 3/4, 1/8, ..."""
-    value, unit = 0.0, 0.5
-    while step:
-        value += unit * (step & 1)
-        step >>= 1
-        unit /= 2
-    return value
+    Raises:
+        ValueError: If no model has scored the pool.
+    """
+    scored = pool.model_scores()
+    missing = 1.0 - scored.expected_dice
+    empty = ~(scored.shown >= LEAST_SHOWN).any(axis=0)
+    batch = Batch(pool, budget_s)
+    batch.fill(descending(np.where(empty, -1.0, missing), rng), missing)
+    return Chosen(batch.choices())

@@ -1,73 +1,172 @@
-"""The accounting that every sampler shares: seconds, budget, order of the answers."""
+"""The accounting that every sampler shares: seconds, budget, order of the answers.
+
+Seconds are counted in whole milliseconds, as the knapsack counts them (`optimise.goods`): what a
+solver packed always fits here, and no budget is exceeded by a rounding error.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
-from activeseg.sampling.candidates import Candidate, Choice
+import numpy as np
+import numpy.typing as npt
 
-__all__ = ["Batch"]
+from activeseg.sampling.candidates import Candidate, Choice, Pool
+from activeseg.sampling.optimise.goods import Integers, budget_ms, counted_ms
+from activeseg.sampling.reasons import reason
+
+__all__ = ["Batch", "descending"]
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Rows: TypeAlias = npt.NDArray[np.intp]
+
+_LOOK = 64
+"""Rows that are looked at first for the next one that fits; then twice as many, and so on."""
 
 
 @dataclass(frozen=True)
 class _Pick:
-    candidate: Candidate
+    row: int
     value: float
     why: str
-    value_per_second: float
+    audit: bool
 
 
 class Batch:
     """A batch under construction: what is in it, and what is left of the budget.
 
     Args:
-        budget_s: Seconds that it may cost in all.
-        first_slice_s: Overhead of the first slice of each volume.
+        pool: What there is to choose from.
+        budget_s: Seconds that the batch may cost in all.
+
+    Attributes:
+        pool: As given.
+        free: `[N]` whether a slice is not in the batch yet.
+        left_ms: What is left of the budget, in milliseconds.
     """
 
-    def __init__(self, budget_s: float, first_slice_s: float) -> None:
-        self._first_slice_s = first_slice_s
-        self._picks: dict[str, list[_Pick]] = {}
-        self.left_s = budget_s
+    def __init__(self, pool: Pool, budget_s: float) -> None:
+        self.pool = pool
+        self.free = np.ones(len(pool), dtype=bool)
+        self.left_ms = budget_ms(budget_s)
+        self._ms = counted_ms(pool.seconds)
+        self._first_ms = int(counted_ms(np.array([pool.first_slice_s]))[0])
+        self._opened = np.zeros(len(pool.volumes), dtype=bool)
+        self._picks: dict[int, list[_Pick]] = {}
 
-    def opens(self, volume: str) -> float:
-        """Seconds that the volume's next slice costs on top: the overhead or nothing."""
-        return 0.0 if volume in self._picks else self._first_slice_s
+    def __len__(self) -> int:
+        return sum(map(len, self._picks.values()))
 
-    def take(self, candidate: Candidate, value: float, why: str) -> bool:
+    @property
+    def rows(self) -> list[int]:
+        """The slices in the batch, in no order that means anything."""
+        return [pick.row for picks in self._picks.values() for pick in picks]
+
+    def opening_ms(self, rows: Rows) -> Integers:
+        """What opening each slice's volume would cost next: the overhead or nothing."""
+        opened = self._opened[self.pool.volume[rows]]
+        return np.where(opened, 0, self._first_ms).astype(np.int64)
+
+    def cost_ms(self, rows: Rows) -> Integers:
+        """What each slice would cost next: its own time and, to open its volume, the overhead."""
+        cost: Integers = self._ms[rows] + self.opening_ms(rows)
+        return cost
+
+    def audit_ms(self, row: int) -> int:
+        """What a slice would cost next if it were shown blank."""
+        rows = np.array([row])
+        if self.pool.blank_seconds is None:
+            return int(self.cost_ms(rows)[0])
+        own = counted_ms(self.pool.blank_seconds[rows].astype(np.float64))
+        return int((own + self.opening_ms(rows))[0])
+
+    def take(self, row: int, value: float, why: str = "", audit: bool = False) -> bool:
         """Put a slice into the batch if it fits.
 
         Args:
-            candidate: A slice that is not in the batch yet.
+            row: A slice that is not in the batch yet.
             value: What it is ranked by.
-            why: The reason, without how and how long.
+            why: What the strategy adds to the reason (`activeseg.sampling.reasons`).
+            audit: Whether it is shown blank, to check the estimate.
 
         Returns:
             Whether it fitted.
         """
-        volume = candidate.key.volume
-        seconds = candidate.seconds + self.opens(volume)
-        if seconds > self.left_s:
+        ms = self.audit_ms(row) if audit else int(self.cost_ms(np.array([row]))[0])
+        if ms > self.left_ms:
             return False
-        self.left_s -= seconds
-        pick = _Pick(candidate, value, why, value / seconds)
-        self._picks.setdefault(volume, []).append(pick)
+        volume = int(self.pool.volume[row])
+        self.left_ms -= ms
+        self.free[row] = False
+        self._opened[volume] = True
+        self._picks.setdefault(volume, []).append(_Pick(row, value, why, audit))
         return True
 
-    def choices(self) -> list[Choice]:
+    def next_fitting(self, order: Rows, start: int, left_ms: int) -> int:
+        """The place in `order`, from `start` on, of the first free slice that fits `left_ms`.
+
+        Returns:
+            The length of `order` if there is none.
+        """
+        look = _LOOK
+        while start < order.size:
+            rows = order[start : start + look]
+            fits = self.free[rows] & (self.cost_ms(rows) <= left_ms)
+            if fits.any():
+                return start + int(fits.argmax())
+            start, look = start + look, 2 * look
+        return int(order.size)
+
+    def fill(self, order: Rows, values: Floats, why: str = "") -> None:
+        """Take slices in this order, passing over those that do not fit.
+
+        Args:
+            order: Rows, each once.
+            values: `[N]`, what each slice of the pool is ranked by.
+            why: As in `take`.
+        """
+        place = self.next_fitting(order, 0, self.left_ms)
+        while place < order.size:
+            row = int(order[place])
+            self.take(row, float(values[row]), why)
+            # What does not fit now never will: opening its volume costs what it would save.
+            place = self.next_fitting(order, place + 1, self.left_ms)
+
+    def choices(self) -> tuple[Choice, ...]:
         """The batch in the order of answering.
 
-        Slices of one volume follow each other, as they were taken; the volume with the best
-        value per second comes first (as they were opened, where those are equal). The first
-        slice of each volume carries the overhead.
+        Slices of one volume follow each other by plane and index; the volume with the most value
+        per second comes first (as they were opened, where those are equal), so whoever stops
+        early has done what was worth most. The first slice of each volume carries the overhead.
         """
-        volumes = sorted(
-            self._picks.values(), key=lambda picks: -max(p.value_per_second for p in picks)
-        )
+        ranked = sorted(self._picks.values(), key=lambda picks: -self._value_per_second(picks))
+        return tuple(choice for picks in ranked for choice in self._volume(picks))
+
+    def _value_per_second(self, picks: list[_Pick]) -> float:
+        seconds = sum(self._candidate(pick).seconds for pick in picks) + self.pool.first_slice_s
+        return sum(pick.value for pick in picks) / seconds
+
+    def _volume(self, picks: list[_Pick]) -> list[Choice]:
         found = []
-        for picks in volumes:
-            for position, pick in enumerate(picks):
-                seconds = pick.candidate.seconds + (0.0 if position else self._first_slice_s)
-                reason = f"{pick.why}; {pick.candidate.how}, about {seconds / 60:.1f} min"
-                found.append(Choice(pick.candidate, seconds, reason, pick.value))
+        for place, pick in enumerate(sorted(picks, key=lambda pick: pick.row)):
+            candidate = self._candidate(pick)
+            seconds = candidate.seconds + (0.0 if place else self.pool.first_slice_s)
+            sentence = reason(candidate, seconds, pick.why, pick.audit)
+            found.append(Choice(candidate, seconds, sentence, pick.value, pick.audit))
         return found
+
+    def _candidate(self, pick: _Pick) -> Candidate:
+        candidate = self.pool.candidate(pick.row)
+        if not pick.audit:
+            return candidate
+        blank = self.pool.blank_seconds
+        seconds = candidate.seconds if blank is None else float(blank[pick.row])
+        return replace(candidate, how="draw", seconds=seconds)
+
+
+def descending(values: Floats, rng: np.random.Generator) -> Rows:
+    """The rows by falling value, `[N]`; equals in a random order."""
+    order = rng.permutation(values.size)
+    found: Rows = order[np.argsort(-values[order], kind="stable")]
+    return found

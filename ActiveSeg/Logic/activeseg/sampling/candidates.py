@@ -1,16 +1,16 @@
 """What a sampler is given and what it hands back.
 
-A `Candidate` is one slice of the pool with its scores; a `Choice` is one slice of the batch with
-the seconds that it costs there. Every sampler is a pure function
-``(pool, budget_s, rng) -> list[Choice]`` (`activeseg.sampling.strategies.Sampler`).
+A `Pool` holds the slices that may be asked for as columns, so that a million of them are a few
+arrays; a `Candidate` is one of its rows, a `Choice` one slice of the batch with the seconds that
+it costs there, `Chosen` the batch. Every sampler is a pure function
+``(pool, budget_s, rng) -> Chosen`` (`activeseg.sampling.strategies.Sampler`).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, fields
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,50 +18,41 @@ import numpy.typing as npt
 from activeseg.cost import How
 from activeseg.keys import Plane, SliceKey
 
-__all__ = ["REDUNDANCY_MM", "Annotated", "Candidate", "Choice", "Pool"]
+__all__ = [
+    "PLANES",
+    "REDUNDANCY_MM",
+    "Annotated",
+    "Candidate",
+    "Choice",
+    "Chosen",
+    "Pool",
+    "Scored",
+]
+
+Floats: TypeAlias = npt.NDArray[np.float64]
 
 Annotated: TypeAlias = tuple[str, Plane, float]
 """A slice that is annotated already: volume id, plane, position in mm along the normal."""
 
+PLANES = (Plane.AXIAL, Plane.CORONAL, Plane.SAGITTAL)
+"""`Pool.plane` counts in these; in the order of their names."""
+
 REDUNDANCY_MM = 6.0
-"""How far one annotated slice speaks for its neighbours (`per_minute.redundancy`)."""
+"""How far one annotated slice speaks for its neighbours (`redundancy.redundancy`)."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One slice of the pool with its scores.
-
-    Attributes:
-        key: The slice.
-        value: What an answer is worth by the project's acquisition, finite and not negative;
-            whoever scores the pool decides what it is (e.g. mean entropy in the band).
-        seconds: Expected seconds of the answer, without the first-slice-of-a-volume overhead.
-        position_mm: Position along the plane's normal; one origin for a volume and plane.
-        expected_dice: Estimated Dice of the proposal in this slice; None before a model.
-        entropy: Mean entropy in the band round the predicted foreground, nats; None before a
-            model.
-        how: How the answer is expected to be given.
-        whole_entropy: Mean entropy of the whole slice, nats (the named baseline); None before
-            a model.
-
-    Raises:
-        ValueError: If the value is negative or not finite, or the seconds are not above 0.
-    """
+    """One slice of a pool, with what a person is told of it; see `Pool` and `Scored`."""
 
     key: SliceKey
-    value: float
     seconds: float
-    position_mm: float
-    expected_dice: float | None
-    entropy: float | None
     how: How
-    whole_entropy: float | None = None
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.value) and self.value >= 0):
-            raise ValueError(f"{self.key}: value {self.value}; expected a finite number >= 0")
-        if not (math.isfinite(self.seconds) and self.seconds > 0):
-            raise ValueError(f"{self.key}: {self.seconds} seconds; expected a finite number > 0")
+    expected_dice: float | None = None
+    dice_low: float | None = None
+    dice_high: float | None = None
+    entropy: float | None = None
+    doubt: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,45 +65,174 @@ class Choice:
             where this is the batch's first slice of its volume.
         reason: One sentence for the person who is asked.
         value: What the sampler ranked the slice by when it took it (0 where it ranks nothing).
+        audit: Whether it was drawn by chance to check the estimate; it is shown blank.
     """
 
     candidate: Candidate
     seconds: float
     reason: str
     value: float
+    audit: bool = False
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A batch.
+
+    Attributes:
+        choices: In the order of answering: the slices of a volume follow each other.
+        note: One line on what was proven of it, for people; empty where nothing was.
+    """
+
+    choices: tuple[Choice, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a model says of the slices of a pool; every array has N columns or entries.
+
+    Attributes:
+        gain: Expected gain of an answer, not negative (`activeseg.quality.gain`).
+        uncertainty: Entropy round the predicted edge, weighed by how much is shown.
+        band_entropy: Mean entropy in the band round the predicted foreground, nats.
+        whole_entropy: Mean entropy of the whole slice, nats.
+        epistemic: Mean BALD of the whole slice, nats.
+        expected_dice: Expected Dice of the proposal, 0 to 1.
+        dice_low, dice_high: Its 90 % interval.
+        shown: `[structures, N]`, how much of each structure the slice is expected to show, 1 for
+            the mean slice that shows it.
+        class_entropy: `[structures, N]`, ClaSP's map of each structure, mean over the slice.
+        doubt: What the model is unsure of, in words; may be empty.
+        round: Number of the round, from 1.
+    """
+
+    gain: Floats
+    uncertainty: Floats
+    band_entropy: Floats
+    whole_entropy: Floats
+    epistemic: Floats
+    expected_dice: Floats
+    dice_low: Floats
+    dice_high: Floats
+    shown: Floats
+    class_entropy: Floats
+    doubt: npt.NDArray[np.str_]
+    round: int
 
 
 @dataclass(frozen=True)
 class Pool:
-    """What a sampler may choose from.
+    """What a sampler may choose from: the slices that nobody has annotated, one row each.
 
     Attributes:
-        candidates: The slices that nobody has annotated, each once.
+        volumes: Names of the volumes, ascending.
+        volume: `[N]` number of the slice's volume in `volumes`.
+        plane: `[N]` number of its plane in `PLANES`.
+        index: `[N]` native index. Rows ascend by volume, plane and index.
+        position_mm: `[N]` position along the plane's normal; one origin for a volume and plane.
+        seconds: `[N]` expected seconds of the answer without the first-slice overhead, above 0.
+        how: `[N]` how the answer is expected to be given.
         first_slice_s: Overhead of the first slice of a volume in a batch.
         annotated: Slices that are annotated already.
-        features: Frozen features `[N, D]`, one row a candidate; only one-shot reads them.
+        scored: What a model says of them; None before any.
+        features: Frozen features `[N, D]`; None where nobody computed them.
+        blank_seconds: `[N]` expected seconds where the slice is shown blank, as audit slices are,
+            above 0; None where that is `seconds`.
         information: How much there is to see in each slice, `[N]`, not negative (e.g. the share
             of body); only one-shot reads it; None counts all alike.
         redundancy_mm: How far an annotated slice speaks for its neighbours.
 
     Raises:
-        ValueError: If a slice is there twice or the rows do not match the candidates.
+        ValueError: If rows do not ascend (so none is there twice), columns differ in length, or
+            a number is out of its range.
     """
 
-    candidates: Sequence[Candidate]
+    volumes: tuple[str, ...]
+    volume: npt.NDArray[np.integer]
+    plane: npt.NDArray[np.integer]
+    index: npt.NDArray[np.integer]
+    position_mm: Floats
+    seconds: Floats
+    how: npt.NDArray[np.str_]
     first_slice_s: float
     annotated: Sequence[Annotated] = ()
+    scored: Scored | None = None
     features: npt.NDArray[np.float32] | None = None
     information: npt.NDArray[np.float32] | None = None
+    blank_seconds: Floats | None = None
     redundancy_mm: float = REDUNDANCY_MM
 
     def __post_init__(self) -> None:
-        count = len(self.candidates)
-        if len({candidate.key for candidate in self.candidates}) != count:
-            raise ValueError("a slice is in the pool twice")
+        _check_columns(self)
         if self.first_slice_s < 0 or self.redundancy_mm <= 0:
             raise ValueError("first_slice_s must not be negative, redundancy_mm must be above 0")
-        if self.features is not None and (self.features.ndim != 2 or len(self.features) != count):
-            raise ValueError(f"features {self.features.shape} for {count} candidates")
-        if self.information is not None and self.information.shape != (count,):
-            raise ValueError(f"information {self.information.shape} for {count} candidates")
+        for seconds in (self.seconds, self.blank_seconds):
+            if seconds is not None and not (np.isfinite(seconds).all() and (seconds > 0).all()):
+                raise ValueError("seconds must be finite and above 0")
+        if list(self.volumes) != sorted(set(self.volumes)):
+            raise ValueError("the volumes' names must ascend")
+        order = np.stack([self.volume, self.plane, self.index]).astype(np.int64)
+        step = np.diff(order, axis=1)
+        ascends = (step[0] > 0) | (
+            (step[0] == 0) & ((step[1] > 0) | (step[1] == 0) & (step[2] > 0))
+        )
+        if not ascends.all():
+            raise ValueError("the rows must ascend by volume, plane and index")
+
+    def __len__(self) -> int:
+        return len(self.seconds)
+
+    def model_scores(self) -> Scored:
+        """What a model says of the slices.
+
+        Raises:
+            ValueError: If no model has scored them.
+        """
+        if self.scored is None:
+            raise ValueError("this strategy needs the scores of a model; score the pool first")
+        return self.scored
+
+    def key(self, row: int) -> SliceKey:
+        """The slice of a row."""
+        plane = PLANES[int(self.plane[row])]
+        return SliceKey(self.volumes[int(self.volume[row])], plane, int(self.index[row]))
+
+    def candidate(self, row: int) -> Candidate:
+        """A row with what a person is told of it."""
+        how: Any = str(self.how[row])
+        if self.scored is None:
+            return Candidate(self.key(row), float(self.seconds[row]), how)
+        return Candidate(
+            key=self.key(row),
+            seconds=float(self.seconds[row]),
+            how=how,
+            expected_dice=float(self.scored.expected_dice[row]),
+            dice_low=float(self.scored.dice_low[row]),
+            dice_high=float(self.scored.dice_high[row]),
+            entropy=float(self.scored.band_entropy[row]),
+            doubt=str(self.scored.doubt[row]),
+        )
+
+
+def _check_columns(pool: Pool) -> None:
+    count = len(pool.seconds)
+    columns: dict[str, npt.NDArray[Any]] = {
+        name: getattr(pool, name) for name in ("volume", "plane", "index", "position_mm", "how")
+    }
+    for name in ("features", "information", "blank_seconds"):
+        if getattr(pool, name) is not None:
+            columns[name] = getattr(pool, name)
+    for name, column in columns.items():
+        if len(column) != count:
+            raise ValueError(f"{name} has {len(column)} rows for {count} slices")
+    if pool.scored is None:
+        return
+    for field in fields(pool.scored):
+        value = getattr(pool.scored, field.name)
+        if not isinstance(value, np.ndarray):
+            continue
+        if value.shape[-1] != count:
+            raise ValueError(f"{field.name} has {value.shape[-1]} entries for {count} slices")
+        if value.dtype.kind == "f" and not (np.isfinite(value).all() and (value >= 0).all()):
+            raise ValueError(f"{field.name} must be finite and not negative")

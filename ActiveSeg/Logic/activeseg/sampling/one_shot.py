@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 import numpy.typing as npt
 
 from activeseg.representativeness import spread
 from activeseg.sampling.batch import Batch
-from activeseg.sampling.candidates import Choice, Pool
+from activeseg.sampling.candidates import Chosen, Pool
 
 __all__ = ["one_shot"]
 
+Rows: TypeAlias = npt.NDArray[np.intp]
 
-def one_shot(pool: Pool, budget_s: float, rng: np.random.Generator) -> list[Choice]:
+MOST_ROWS = 10_000
+"""A larger pool is represented by as many of its slices, drawn by chance."""
+
+
+def one_shot(pool: Pool, budget_s: float, rng: np.random.Generator) -> Chosen:
     """As many representatives of the pool (`spread`) as the budget affords.
 
     Where the representatives cost less than expected, those of the rest of the pool follow,
@@ -23,49 +30,54 @@ def one_shot(pool: Pool, budget_s: float, rng: np.random.Generator) -> list[Choi
     """
     if pool.features is None:
         raise ValueError("one-shot needs the features of the pool")
-    # Sorted by key, so that the order in which the pool was put together does not matter.
-    left = np.array(sorted(range(len(pool.candidates)), key=lambda k: pool.candidates[k].key), int)
-    volumes = np.array([c.key.volume for c in pool.candidates])
-    seconds = np.array([c.seconds for c in pool.candidates])
     information = pool.information
     if information is None:
-        information = np.ones(len(pool.candidates), dtype=np.float32)
-
-    batch = Batch(budget_s, pool.first_slice_s)
+        information = np.ones(len(pool), dtype=np.float32)
+    names = np.array(pool.volumes)
+    batch = Batch(pool, budget_s)
     taken = [volume for volume, _, _ in pool.annotated]
+    left = np.arange(len(pool))
     while True:
-        opens = np.array([batch.opens(volume) for volume in volumes[left]])
-        left = left[seconds[left] + opens <= batch.left_s]
+        left = left[batch.free[left] & (batch.cost_ms(left) <= batch.left_ms)]
         if left.size == 0:
-            return batch.choices()
-        count = _affordable(seconds[left], volumes[left], batch)
+            return Chosen(batch.choices())
+        rows, times = left, 1.0
+        if left.size > MOST_ROWS:
+            rows = np.sort(rng.choice(left, MOST_ROWS, replace=False))
+            times = left.size / MOST_ROWS
         found = spread(
-            pool.features[left], volumes[left], information[left], count, rng, taken=taken
+            pool.features[rows],
+            names[pool.volume[rows]],
+            information[rows],
+            _affordable(batch, rows),
+            rng,
+            taken=taken,
         )
         for each in found:
-            candidate = pool.candidates[left[each.row]]
-            why = f"representative of {each.stands_for} similar slices"
-            if each.stands_for == 1:
-                why = "unlike every other slice"
-            if each.stands_for == 0:
-                why = "one more, as all kinds of slices are represented"
-            if batch.take(candidate, float(each.stands_for), why):
-                taken.append(candidate.key.volume)
-        left = np.delete(left, [each.row for each in found])
+            row = int(rows[each.row])
+            why = _why(each.stands_for, times)
+            if batch.take(row, each.stands_for * times, why):
+                taken.append(str(names[pool.volume[row]]))
 
 
-def _affordable(
-    seconds: npt.NDArray[np.float64], volumes: npt.NDArray[np.str_], batch: Batch
-) -> int:
+def _why(stands_for: int, times: float) -> str:
+    """What a representative stands for, where each row stands for so many slices itself."""
+    if stands_for == 0:
+        return "one more, as all kinds of slices are represented"
+    if times > 1:
+        return f"representative of about {stands_for * times:.0f} similar slices"
+    if stands_for == 1:
+        return "unlike every other slice"
+    return f"representative of {stands_for} similar slices"
+
+
+def _affordable(batch: Batch, rows: Rows) -> int:
     """How many slices of mean cost fit, each opening a volume while there are unopened ones."""
-    mean = float(seconds.mean())
-    budget, count = batch.left_s, 0
-    for volume in np.unique(volumes):
-        cost = mean + batch.opens(str(volume))
-        if cost > budget:
-            break
-        budget -= cost
-        count += 1
-    else:
-        count += int(budget / mean)
-    return min(max(1, count), len(seconds))
+    pool = batch.pool
+    mean_ms = 1000 * float(pool.seconds[rows].mean())
+    _, first = np.unique(pool.volume[rows], return_index=True)
+    spent = np.cumsum(mean_ms + batch.opening_ms(rows[first]))
+    count = int(np.searchsorted(spent, batch.left_ms, side="right"))
+    if count == spent.size:
+        count += int((batch.left_ms - spent[-1]) / mean_ms)
+    return min(max(1, count), rows.size)

@@ -8,157 +8,143 @@ while spread slices teach more (METHODS 1.3: Burmeister 2022, Zhang 2025).
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from activeseg.keys import Plane
 from activeseg.sampling.batch import Batch
-from activeseg.sampling.candidates import Annotated, Candidate, Choice, Pool
+from activeseg.sampling.candidates import Chosen, Pool
+from activeseg.sampling.redundancy import left_by_annotated, nearest_annotated_mm, redundancy
 
-__all__ = ["choose_per_minute", "per_minute", "redundancy"]
+__all__ = ["by_uncertainty", "fill_per_minute"]
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Rows: TypeAlias = npt.NDArray[np.intp]
+Entry: TypeAlias = tuple[float, int]
+"""Of the heap: minus the value per millisecond of a volume's best slice, and that slice's rank."""
 
 
-def redundancy(
-    distance_mm: npt.NDArray[np.float64], redundancy_mm: float
-) -> npt.NDArray[np.float64]:
-    """What is left of a slice's value next to an annotated one: 1 - exp(-(d / r)^2).
+def by_uncertainty(pool: Pool, budget_s: float, rng: np.random.Generator) -> Chosen:
+    """`fill_per_minute` by the entropy round the predicted edge (`Scored.uncertainty`).
 
-    Args:
-        distance_mm: Distance to the nearest annotated or chosen slice of the same volume and
-            plane; infinite where there is none.
-        redundancy_mm: The distance at which 63 % of the value is left.
+    Raises:
+        ValueError: If no model has scored the pool.
     """
-    # expm1 keeps the digits of small distances, where 1 - exp(-x) would lose them.
-    left: npt.NDArray[np.float64] = -np.expm1(-np.square(distance_mm / redundancy_mm))
-    return left
+    batch = Batch(pool, budget_s)
+    fill_per_minute(batch, pool.model_scores().uncertainty, rng)
+    return Chosen(batch.choices())
 
 
-def per_minute(pool: Pool, budget_s: float, rng: np.random.Generator) -> list[Choice]:
-    """`choose_per_minute` as a sampler."""
-    return choose_per_minute(
-        pool.candidates, budget_s, pool.first_slice_s, pool.redundancy_mm, rng, pool.annotated
-    )
-
-
-def choose_per_minute(
-    candidates: Sequence[Candidate],
-    budget_s: float,
-    first_slice_s: float,
-    redundancy_mm: float,
-    rng: np.random.Generator,
-    annotated: Sequence[Annotated] = (),
-) -> list[Choice]:
+def fill_per_minute(batch: Batch, values: Floats, rng: np.random.Generator) -> None:
     """Greedy on value / seconds until nothing fits the budget.
 
-    The seconds are the candidate's, and the first-slice overhead while its volume is not in the
+    The seconds are the slice's, and the first-slice overhead while its volume is not in the
     batch; the value falls by `redundancy` with the distance to the nearest slice of the same
     volume and plane that is annotated or in the batch, and is divided by one more than the number
-    of slices that the volume has in the batch. Slices of equal worth are taken in the
-    order of their keys after a seeded shuffle, so the order of the arguments does not matter.
+    of slices that the volume has in the batch. Slices of equal worth are taken in a random order.
 
     Args:
-        candidates: The pool, in any order.
-        budget_s: Seconds that the batch may cost.
-        first_slice_s: Overhead of the first slice of a volume.
-        redundancy_mm: How far a slice speaks for its neighbours.
+        batch: What is in it already counts as chosen.
+        values: `[N]`, not negative.
         rng: Decides between equals.
-        annotated: Slices that are annotated already.
     """
-    volumes = _volumes(candidates, redundancy_mm, rng, annotated)
-    batch = Batch(budget_s, first_slice_s)
+    if values.size == 0:
+        return
+    order = rng.permutation(values.size)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(values.size)
+    stacks = _Volumes(batch, values, rank)
     # Lazy greedy: an entry of the heap is the best of its volume when that was last looked at.
     # What is left of the budget only shrinks, so an entry can only be too good, never too bad.
-    heap = [
-        entry
-        for volume in volumes
-        if (entry := volume.best(batch.left_s, first_slice_s)) is not None
-    ]
+    heap = stacks.entries()
     heapq.heapify(heap)
-    by_name = {volume.name: volume for volume in volumes}
     while heap:
-        _, _, name, row = heapq.heappop(heap)
-        volume = by_name[name]
-        chosen, value = volume.rows[row], float(volume.worth[row])
-        if batch.take(chosen, value, _why(chosen)):
+        row = int(order[heapq.heappop(heap)[1]])
+        volume = stacks.volume(int(batch.pool.volume[row]))
+        if batch.take(row, float(volume.worth[row - volume.first])):
             volume.remove(row)
-        entry = volume.best(batch.left_s, batch.opens(name))
+        entry = volume.best()
         if entry is not None:
             heapq.heappush(heap, entry)
-    return batch.choices()
 
 
 class _Volume:
-    """The candidates of one volume, with what each is worth at present."""
+    """The slices of one volume, with what each is worth at present."""
 
     def __init__(
-        self, name: str, rows: list[Candidate], ranks: list[int], redundancy_mm: float
+        self, batch: Batch, rows: Rows, values: Floats, nearest_mm: Floats, rank: Rows
     ) -> None:
-        self.name = name
-        self.rows = rows
-        self._ranks = np.array(ranks)
-        self._redundancy_mm = redundancy_mm
-        self._value = np.array([c.value for c in rows])
-        self._seconds = np.array([c.seconds for c in rows])
-        self._mm = np.array([c.position_mm for c in rows])
-        self._plane = np.array([c.key.plane.value for c in rows])
-        self._nearest = np.full(len(rows), np.inf)
-        self._free = np.ones(len(rows), dtype=bool)
+        self.first = int(rows[0])
+        self._batch = batch
+        self._rows = rows
+        self._values = values
+        self._nearest_mm = nearest_mm
+        self._rank = rank
         self._taken = 0
-        self.worth = self._value.copy()
-
-    def near(self, plane: Plane, position_mm: float) -> None:
-        """Let a slice that is annotated or chosen count against its neighbours."""
-        distance = np.abs(self._mm - position_mm)
-        distance[self._plane != plane.value] = np.inf
-        self._nearest = np.minimum(self._nearest, distance)
-        left = redundancy(self._nearest, self._redundancy_mm)
-        self.worth = self._value * left / (1 + self._taken)
+        self.worth = values * redundancy(nearest_mm, batch.pool.redundancy_mm)
 
     def remove(self, row: int) -> None:
-        """Take a slice into the batch."""
-        self._free[row] = False
+        """Let a slice of the batch count against the others."""
+        pool, place = self._batch.pool, row - self.first
+        distance = np.abs(pool.position_mm[self._rows] - pool.position_mm[row])
+        distance[pool.plane[self._rows] != pool.plane[row]] = np.inf
+        self._nearest_mm = np.minimum(self._nearest_mm, distance)
+        self._nearest_mm[place] = 0.0
         self._taken += 1
-        self.near(self.rows[row].key.plane, self.rows[row].position_mm)
+        left = redundancy(self._nearest_mm, pool.redundancy_mm)
+        self.worth = self._values * left / (1 + self._taken)
 
-    def best(self, left_s: float, opens_s: float) -> tuple[float, int, str, int] | None:
-        """The heap's entry (minus value per second, rank, name, row); None if nothing fits."""
-        seconds = self._seconds + opens_s
-        rows = np.flatnonzero(self._free & (seconds <= left_s))
-        if rows.size == 0:
+    def best(self) -> Entry | None:
+        """The volume's entry; None if nothing of it fits."""
+        cost = self._batch.cost_ms(self._rows)
+        able = np.flatnonzero(self._batch.free[self._rows] & (cost <= self._batch.left_ms))
+        if able.size == 0:
             return None
-        rate = self.worth[rows] / seconds[rows]
-        # Rows are in the order of their ranks, and argmax returns the first of equals.
-        row = int(rows[np.argmax(rate)])
-        return -float(rate.max()), int(self._ranks[row]), self.name, row
+        rate = self.worth[able] / cost[able]
+        best = float(rate.max())
+        return -best, int(self._rank[able[rate == best]].min())
 
 
-def _volumes(
-    candidates: Sequence[Candidate],
-    redundancy_mm: float,
-    rng: np.random.Generator,
-    annotated: Sequence[Annotated],
-) -> list[_Volume]:
-    ordered = sorted(candidates, key=lambda c: c.key)
-    rows: dict[str, list[Candidate]] = {}
-    ranks: dict[str, list[int]] = {}
-    for rank, place in enumerate(rng.permutation(len(ordered))):
-        candidate = ordered[place]
-        rows.setdefault(candidate.key.volume, []).append(candidate)
-        ranks.setdefault(candidate.key.volume, []).append(rank)
-    volumes = {name: _Volume(name, rows[name], ranks[name], redundancy_mm) for name in rows}
-    for name, plane, position_mm in annotated:
-        if name in volumes:
-            volumes[name].near(plane, position_mm)
-    return list(volumes.values())
+class _Volumes:
+    """All volumes of a pool; each is only looked at closely when it is the best one."""
 
+    def __init__(self, batch: Batch, values: Floats, rank: Rows) -> None:
+        self._batch = batch
+        self._values = values
+        self._rank = rank
+        self._nearest_mm = nearest_annotated_mm(batch.pool)
+        self._starts = np.flatnonzero(np.diff(batch.pool.volume, prepend=-1))
+        self._known: dict[int, _Volume] = {}
+        for row in batch.rows:
+            self.volume(int(batch.pool.volume[row])).remove(row)
 
-def _why(candidate: Candidate) -> str:
-    facts = []
-    if candidate.entropy is not None:
-        facts.append(f"entropy {candidate.entropy:.2f}")
-    if candidate.expected_dice is not None:
-        facts.append(f"expected Dice {candidate.expected_dice:.2f}")
-    known = ", ".join(facts) if facts else f"value {candidate.value:.2f}"
-    return f"uncertain round the predicted edge: {known}"
+    def volume(self, code: int) -> _Volume:
+        """The volume of a number."""
+        if code not in self._known:
+            first, end = np.searchsorted(self._batch.pool.volume, [code, code + 1])
+            rows = np.arange(first, end)
+            self._known[code] = _Volume(
+                self._batch,
+                rows,
+                self._values[rows],
+                self._nearest_mm[rows],
+                self._rank[rows],
+            )
+        return self._known[code]
+
+    def entries(self) -> list[Entry]:
+        """One of each volume of which anything fits."""
+        batch, pool = self._batch, self._batch.pool
+        worth = self._values * left_by_annotated(pool)
+        cost = batch.cost_ms(np.arange(len(pool)))
+        rate = np.where(batch.free & (cost <= batch.left_ms), worth / cost, -1.0)
+        best = np.maximum.reduceat(rate, self._starts)
+        size = np.diff(np.append(self._starts, len(pool)))
+        ranks = np.where(rate == np.repeat(best, size), self._rank, len(pool))
+        first = np.minimum.reduceat(ranks, self._starts)
+        fresh = best >= 0
+        fresh &= ~np.isin(pool.volume[self._starts], list(self._known))
+        found = list(zip((-best[fresh]).tolist(), first[fresh].tolist(), strict=True))
+        known = (volume.best() for volume in self._known.values())
+        return found + [entry for entry in known if entry is not None]

@@ -1,8 +1,8 @@
-"""The one registry of strategies, by name: what is scored, whether minutes count, who chooses.
+"""The one registry of strategies, by name: who chooses, and what that needs.
 
 ::
 
-    choices = strategy("entropy-band").choose(pool, budget_s=600, rng=np.random.default_rng(seed))
+    chosen = strategy("auto").choose(pool, budget_s=600, rng=np.random.default_rng(seed))
 """
 
 from __future__ import annotations
@@ -10,49 +10,51 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
 from activeseg.errors import ProjectError
-from activeseg.sampling.baselines import by_whole_entropy, random_slices, strided_slices
-from activeseg.sampling.candidates import Choice, Pool
+from activeseg.sampling.auto import auto
+from activeseg.sampling.baselines import (
+    by_whole_entropy,
+    foreground_random,
+    random_slices,
+    volume_epistemic,
+    worst_dice,
+)
+from activeseg.sampling.candidates import Chosen, Pool
+from activeseg.sampling.clasp import clasp
 from activeseg.sampling.one_shot import one_shot
-from activeseg.sampling.per_minute import per_minute
+from activeseg.sampling.packing import coverage, knapsack
+from activeseg.sampling.per_minute import by_uncertainty
+from activeseg.sampling.strided import strided_slices
 
-__all__ = ["DEFAULT_STRATEGY", "STRATEGIES", "Acquisition", "Sampler", "Strategy", "strategy"]
+__all__ = ["DEFAULT_STRATEGY", "STRATEGIES", "Sampler", "Strategy", "strategy"]
 
-Acquisition: TypeAlias = Literal["entropy-band", "entropy-mean", "none"]
-"""Which score of a candidate the sampler ranks by."""
-
-Sampler: TypeAlias = Callable[[Pool, float, np.random.Generator], list[Choice]]
+Sampler: TypeAlias = Callable[[Pool, float, np.random.Generator], Chosen]
 """``(pool, budget_s, rng)`` to the batch; a pure function."""
 
 
 @dataclass(frozen=True)
 class Strategy:
-    """A combination of acquisition, cost and sampling.
+    """A way of choosing.
 
     Attributes:
         name: As the command line and `project.json` write it.
-        acquisition: `entropy-band`: the sampler ranks by `Candidate.value`, which the scorer
-            sets from the band; `entropy-mean`: by `Candidate.whole_entropy`; `none`: by no score.
-        per_minute: Whether the score is divided by the seconds that the answer takes.
-        sampling: Who fills the budget.
         needs_model: Whether the scores of a trained model are needed.
         needs_features: Whether `Pool.features` are needed.
+        sampling: Who fills the budget.
         summary: One line for `--help`.
     """
 
     name: str
-    acquisition: Acquisition
-    per_minute: bool
-    sampling: Sampler
     needs_model: bool
     needs_features: bool
+    sampling: Sampler
     summary: str
 
-    def choose(self, pool: Pool, *, budget_s: float, rng: np.random.Generator) -> list[Choice]:
+    def choose(self, pool: Pool, *, budget_s: float, rng: np.random.Generator) -> Chosen:
         """The next batch, grouped by volume, best volume first.
 
         Args:
@@ -61,10 +63,11 @@ class Strategy:
             rng: The only source of chance; the same state gives the same batch.
 
         Returns:
-            The choices; empty when not even one slice fits.
+            The batch; empty when not even one slice fits.
 
         Raises:
-            ProjectError: If the budget is not a finite number above 0.
+            ProjectError: If the budget is not a finite number above 0. ValueError: If the pool
+                lacks what the strategy needs.
         """
         if not (math.isfinite(budget_s) and budget_s > 0):
             raise ProjectError(f"a budget of {budget_s / 60:g} minutes; give more than 0")
@@ -72,57 +75,90 @@ class Strategy:
 
 
 STRATEGIES: dict[str, Strategy] = {
-    each.name: each
-    for each in (
-        Strategy(
-            name="entropy-band",
-            acquisition="entropy-band",
-            per_minute=True,
-            sampling=per_minute,
-            needs_model=True,
-            needs_features=False,
-            summary="uncertainty round the predicted edge per minute, neighbours count less",
+    name: Strategy(name, needs_model, needs_features, sampling, summary)
+    for name, needs_model, needs_features, sampling, summary in (
+        (
+            "auto",
+            True,
+            False,
+            auto,
+            "expected gain per minute, typical slices first, and some by chance as a check",
         ),
-        Strategy(
-            name="entropy-mean",
-            acquisition="entropy-mean",
-            per_minute=False,
-            sampling=by_whole_entropy,
-            needs_model=True,
-            needs_features=False,
-            summary="baseline: highest mean entropy of the whole slice, whatever it costs",
+        (
+            "knapsack",
+            True,
+            False,
+            knapsack,
+            "the most expected gain that the minutes can buy, exactly",
         ),
-        Strategy(
-            name="random",
-            acquisition="none",
-            per_minute=False,
-            sampling=random_slices,
-            needs_model=False,
-            needs_features=False,
-            summary="baseline: slices at random",
+        (
+            "coverage",
+            True,
+            True,
+            coverage,
+            "expected gain, and slices that speak for the rest of the pool",
         ),
-        Strategy(
-            name="strided",
-            acquisition="none",
-            per_minute=False,
-            sampling=strided_slices,
-            needs_model=False,
-            needs_features=False,
-            summary="baseline: evenly over all volumes and positions",
+        (
+            "clasp",
+            True,
+            False,
+            clasp,
+            "entropy per second, a share for each structure, less chance in every round",
         ),
-        Strategy(
-            name="one-shot",
-            acquisition="none",
-            per_minute=False,
-            sampling=one_shot,
-            needs_model=False,
-            needs_features=True,
-            summary="before any annotation: representative slices, spread over the volumes",
+        (
+            "entropy-band",
+            True,
+            False,
+            by_uncertainty,
+            "uncertainty round the predicted edge per minute, neighbours count less",
+        ),
+        (
+            "one-shot",
+            False,
+            True,
+            one_shot,
+            "before any annotation: representative slices, spread over the volumes",
+        ),
+        ("random", False, False, random_slices, "baseline: slices at random"),
+        (
+            "strided",
+            False,
+            False,
+            strided_slices,
+            "baseline: evenly over all volumes and positions",
+        ),
+        (
+            "foreground-random",
+            True,
+            False,
+            foreground_random,
+            "baseline: at random, two thirds where a structure is expected",
+        ),
+        (
+            "entropy-mean",
+            True,
+            False,
+            by_whole_entropy,
+            "baseline: highest mean entropy of the whole slice, whatever it costs",
+        ),
+        (
+            "volume-epistemic",
+            True,
+            False,
+            volume_epistemic,
+            "baseline: whole volumes, where the model's own doubt is highest",
+        ),
+        (
+            "worst-dice",
+            True,
+            False,
+            worst_dice,
+            "baseline: lowest expected Dice, whatever it costs",
         ),
     )
 }
 
-DEFAULT_STRATEGY = "entropy-band"
+DEFAULT_STRATEGY = "auto"
 
 
 def strategy(name: str) -> Strategy:

@@ -14,6 +14,7 @@ from activeseg.uncertainty.aggregate import (
 )
 from activeseg.uncertainty.band import foreground_band
 from activeseg.uncertainty.disagreement import neighbour_disagreement, view_disagreement
+from activeseg.uncertainty.doubts import slice_doubts
 from activeseg.uncertainty.entropy import entropy_of_mean, predictive_entropy
 from activeseg.uncertainty.running import RunningSamples
 from activeseg.uncertainty.sampled import (
@@ -47,6 +48,7 @@ __all__ = [
     "per_area",
     "predictive_entropy",
     "presence",
+    "slice_doubts",
     "slice_mean",
     "top_patches",
     "variation_ratio",

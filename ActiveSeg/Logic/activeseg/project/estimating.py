@@ -1,0 +1,223 @@
+"""Expected Dice of slices, volumes and cohort under a round's model, with intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from activeseg.files import write_json
+from activeseg.project.folder import Project
+from activeseg.project.judged import DiceLedger, with_trend
+from activeseg.project.predictions import ScoreTable
+from activeseg.project.rounds import RoundFiles
+from activeseg.quality import (
+    EVIDENCE,
+    DiceEstimator,
+    Estimate,
+    Trend,
+    expected_gain,
+    relative_size,
+)
+
+__all__ = [
+    "SliceEstimates",
+    "VolumeEstimates",
+    "estimate_slices",
+    "estimate_volumes",
+    "write_estimate",
+]
+
+Floats = npt.NDArray[np.float64]
+
+NEXT_MINUTES = 10.0
+
+
+@dataclass(frozen=True)
+class SliceEstimates:
+    """What is expected of the rows of a score table.
+
+    Attributes:
+        dice: `[n]` mean expected Dice over the structures that are predicted or probable; 1
+            where there is none, as there is nothing to get wrong.
+        low, high: `[n]` its 90 % interval.
+        gain: `[n]` expected gain of an answer.
+        shown: `[n, structures]` how much of each structure is shown, 1 for its mean slice.
+    """
+
+    dice: Floats
+    low: Floats
+    high: Floats
+    gain: Floats
+    shown: Floats
+
+
+def estimate_slices(project: Project, files: RoundFiles, table: ScoreTable) -> SliceEstimates:
+    """Judge every slice of a round by what is known now.
+
+    Raises:
+        ProjectError: If a file of the project is damaged.
+    """
+    ledger = DiceLedger(project)
+    estimator = ledger.learn(_several_views(table))
+    scores = table.scores
+    shown = relative_size(scores.size, scores.shows)
+    each = _structures(estimator, with_trend(scores.evidence, ledger, files.number), shown)
+    mean = Estimate(each.dice.T, each.reach.T).over_structures(scores.shows.T)
+    nothing = np.isnan(mean.dice)
+    return SliceEstimates(
+        dice=np.where(nothing, 1.0, mean.dice),
+        low=np.where(nothing, 1.0, mean.low),
+        high=np.where(nothing, 1.0, mean.high),
+        gain=expected_gain(np.where(scores.shows, each.dice, np.nan), shown),
+        shown=shown,
+    )
+
+
+@dataclass(frozen=True)
+class VolumeEstimates:
+    """What is expected of whole volumes.
+
+    Attributes:
+        ids: The volumes.
+        volumes: Their Dice, mean over the structures; NaN where nothing is predicted or probable.
+        structures: Dice of each structure, mean over the volumes; NaN likewise.
+        cohort: Mean over all of it, an array of one.
+    """
+
+    ids: list[str]
+    volumes: Estimate
+    structures: Estimate
+    cohort: Estimate
+
+
+def estimate_volumes(
+    project: Project, files: RoundFiles, table: ScoreTable, ids: list[str]
+) -> VolumeEstimates:
+    """Judge whole volumes by what is known now.
+
+    A structure that the model neither predicts nor holds for probable in a volume counts for
+    nothing there, as its Dice would.
+
+    Args:
+        project: The project that the estimate was learned in.
+        files: The round whose model scored the volumes.
+        table: The scores.
+        ids: The volumes, ascending; others are not in the table.
+
+    Raises:
+        ProjectError: If a file of the project is damaged.
+    """
+    ledger = DiceLedger(project)
+    estimator = ledger.learn(_several_views(table))
+    evidence = with_trend(table.scores.evidence, ledger, files.number)
+    shown = relative_size(table.scores.size, table.scores.shows)
+    count = len(project.structures)
+    whole, cohort = np.full((count, len(ids), 2), np.nan), np.full((count, 2), np.nan)
+    for number in range(count):
+        whole[number], cohort[number] = _whole(
+            estimator, table, evidence[:, number], shown[:, number], number, ids
+        )
+    volumes = Estimate(whole[:, :, 0], whole[:, :, 1])
+    structures = Estimate(cohort[:, :1], cohort[:, 1:])
+    return VolumeEstimates(
+        ids=ids,
+        volumes=volumes.over_structures(~np.isnan(volumes.dice)),
+        structures=Estimate(cohort[:, 0], cohort[:, 1]),
+        cohort=structures.over_structures(~np.isnan(structures.dice)),
+    )
+
+
+def write_estimate(project: Project, files: RoundFiles, table: ScoreTable) -> None:
+    """Keep the expected Dice of volumes, structures and cohort as ``estimate.json``.
+
+    Raises:
+        ProjectError: If a file of the project is damaged.
+    """
+    ids = sorted(volume.id for volume in project.cohort.volumes)
+    found = estimate_volumes(project, files, table, ids)
+    names = [structure.name for structure in project.structures]
+    judged = DiceLedger(project).slices
+    write_json(
+        files.estimate,
+        {
+            "round": files.number,
+            "estimated_dice": _known(found.cohort.dice[0]),
+            "low": _known(found.cohort.low[0]),
+            "high": _known(found.cohort.high[0]),
+            "structures": {
+                name: _known(value)
+                for name, value in zip(names, found.structures.dice, strict=True)
+            },
+            "volumes": {v: _known(d) for v, d in zip(ids, found.volumes.dice, strict=True)},
+            "intervals": {
+                v: None if np.isnan(low) else [float(low), float(high)]
+                for v, low, high in zip(ids, found.volumes.low, found.volumes.high, strict=True)
+            },
+            "judged": len(judged),
+            "audited": sum(each.audit for each in judged),
+            **_outlook(project, files, _known(found.cohort.dice[0])),
+        },
+    )
+
+
+def _structures(estimator: DiceEstimator, evidence: Floats, shown: Floats) -> Estimate:
+    """Expected Dice of every structure of every slice, `[n, structures]`."""
+    flat = estimator.slices(evidence.reshape(-1, len(EVIDENCE)), shown.ravel())
+    return Estimate(flat.dice.reshape(shown.shape), flat.reach.reshape(shown.shape))
+
+
+def _whole(
+    estimator: DiceEstimator,
+    table: ScoreTable,
+    evidence: Floats,
+    shown: Floats,
+    structure: int,
+    ids: list[str],
+) -> tuple[Floats, Floats]:
+    """Dice and reach of one structure in each volume and in the cohort, mean over the planes."""
+    volumes, cohorts = [], []
+    for plane in np.unique(table.scores.plane):
+        rows = table.scores.shows[:, structure] & (table.scores.plane == plane)
+        if not rows.any():
+            continue
+        there, group = np.unique(table.volume[rows], return_inverse=True)
+        found = estimator.whole(evidence[rows], shown[rows], group)
+        one_plane = np.full((len(ids), 2), np.nan)
+        one_plane[np.searchsorted(ids, there)] = np.stack([found.dice, found.reach], axis=1)
+        volumes.append(one_plane)
+        all_of = estimator.cohort(evidence[rows], shown[rows], group)
+        cohorts.append([all_of.dice[0], all_of.reach[0]])
+    if not volumes:
+        return np.full((len(ids), 2), np.nan), np.full(2, np.nan)
+    stacked = np.array(volumes)
+    seen = (~np.isnan(stacked)).sum(axis=0)
+    mean = np.nansum(stacked, axis=0) / np.maximum(seen, 1)
+    return np.where(seen > 0, mean, np.nan), np.mean(cohorts, axis=0)
+
+
+def _outlook(project: Project, files: RoundFiles, dice: float | None) -> dict[str, Any]:
+    """Minutes spent, and what ten more are expected to bring."""
+    minutes = sum(annotation.seconds for annotation in project.all_annotations()) / 60
+    found: dict[str, Any] = {"minutes": minutes, "next_minutes": NEXT_MINUTES, "next_gain": None}
+    points = []
+    for earlier in project.rounds():
+        if earlier.number < files.number and earlier.estimate.is_file():
+            old = earlier.read_estimate()
+            points.append((old["minutes"], old["estimated_dice"]))
+    points.append((minutes, dice))
+    known = [(m, d) for m, d in points if m > 0 and d is not None]
+    if known and minutes > 0:
+        worth = Trend.fit(*zip(*known, strict=True)).worth(minutes, NEXT_MINUTES)
+        found["next_gain"] = {"dice": worth.gain, "low": worth.low, "high": worth.high}
+    return found
+
+
+def _several_views(table: ScoreTable) -> bool:
+    return len(np.unique(table.scores.plane)) > 1
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

@@ -1,0 +1,133 @@
+"""What earlier proposals turned out to be: the answers that the Dice estimate learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from activeseg.keys import SliceKey
+from activeseg.project.folder import Project
+from activeseg.project.predictions import ScoreTable, read_scores
+from activeseg.quality import EVIDENCE, DiceEstimator, Judged, Trend, relative_size
+
+__all__ = ["DiceLedger", "JudgedSlice", "with_trend"]
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class JudgedSlice:
+    """A proposal and what came of it.
+
+    Attributes:
+        key: The slice.
+        round: The round whose model proposed.
+        dice: Dice with the answer by the structure's name; None where neither has it.
+        expected: What had been expected of the slice; None if nothing.
+        audit: Whether the slice was drawn by chance.
+    """
+
+    key: SliceKey
+    round: int
+    dice: Mapping[str, float | None]
+    expected: float | None
+    audit: bool
+
+    @property
+    def mean(self) -> float | None:
+        """Mean Dice over the structures that either mask has; None if there is none."""
+        known = [float(value) for value in self.dice.values() if value is not None]
+        return sum(known) / len(known) if known else None
+
+
+class DiceLedger:
+    """All judged proposals of a project, with the evidence that there was.
+
+    Args:
+        project: The project; its folder is read once.
+
+    Raises:
+        ProjectError: If a file is damaged.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self._names = [structure.name for structure in project.structures]
+        self._amount: dict[int, int] = {}
+        self.slices: list[JudgedSlice] = []
+        rounds = []
+        for annotation in project.all_annotations():
+            shown = annotation.shown
+            rounds.append(0 if shown is None else int(shown["round"]))
+            if shown is None or shown["dice"] is None:
+                continue
+            self.slices.append(
+                JudgedSlice(
+                    annotation.key,
+                    int(shown["round"]),
+                    shown["dice"],
+                    shown["expected_dice"],
+                    bool(shown["audit"]),
+                )
+            )
+        files = {each.number: each for each in project.rounds() if each.scores.is_file()}
+        for number in files:
+            self._amount[number] = sum(each < number for each in rounds)
+        used = sorted({each.round for each in self.slices} & set(files))
+        self._tables = {number: read_scores(files[number]) for number in used}
+
+    def trend(self, structure: int, before: int) -> float:
+        """The Dice of a structure that the rounds before one let expect of it; NaN if none does."""
+        rounds = [number for number in self._tables if number < before]
+        points = [(self._amount[r], self._mean(structure, r)) for r in rounds]
+        known = [(n, dice) for n, dice in points if n > 0 and dice is not None]
+        if not known or self._amount.get(before, 0) <= 0:
+            return float("nan")
+        return Trend.fit(*zip(*known, strict=True)).at(self._amount[before])
+
+    def learn(self, several_views: bool) -> DiceEstimator:
+        """An estimator that knows all of it."""
+        parts = [self._judged(number, table) for number, table in self._tables.items()]
+        columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+        if not columns:
+            none = np.zeros(0)
+            empty = Judged(
+                np.zeros((0, len(EVIDENCE))), none, none.astype(str), none, none.astype(bool)
+            )
+            return DiceEstimator.learn(empty, several_views)
+        return DiceEstimator.learn(Judged(*columns), several_views)
+
+    def _mean(self, structure: int, number: int) -> float | None:
+        name = self._names[structure]
+        found = [s.dice.get(name) for s in self.slices if s.round == number]
+        known = [value for value in found if value is not None]
+        return sum(known) / len(known) if known else None
+
+    def _judged(self, number: int, table: ScoreTable) -> tuple[npt.NDArray[np.generic], ...]:
+        """The judged slices of one round: evidence, size, volume, Dice, audit."""
+        rows = table.rows()
+        slices = [s for s in self.slices if s.round == number and s.key in rows]
+        where = np.array([rows[each.key] for each in slices], dtype=int)
+        size = relative_size(table.scores.size, table.scores.shows)[where]
+        evidence = with_trend(table.scores.evidence[where], self, number)
+        dice = np.array(
+            [[_or_nan(each.dice.get(name)) for name in self._names] for each in slices]
+        ).reshape(len(slices), len(self._names))
+        volume = np.repeat([each.key.volume for each in slices], len(self._names))
+        audit = np.repeat(np.array([each.audit for each in slices], dtype=bool), len(self._names))
+        flat = evidence.reshape(-1, len(EVIDENCE))
+        return flat, size.ravel(), volume.astype(str), dice.ravel(), audit
+
+
+def with_trend(evidence: Floats, ledger: DiceLedger, number: int) -> Floats:
+    """Evidence `[n, structures, stored]` of a round's slices with the trend as last column."""
+    count, structures, _ = evidence.shape
+    trends = np.array([ledger.trend(structure, number) for structure in range(structures)])
+    column = np.broadcast_to(trends[None, :, None], (count, structures, 1))
+    return np.concatenate([evidence, column], axis=2)
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else float(value)

@@ -1,0 +1,45 @@
+"""Expected minutes: from scores, or before any model from geometry, and from logged seconds."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from activeseg.minutes import MinutesModel, Work
+from activeseg.project.folder import Project
+
+__all__ = ["latest_author", "minutes_model", "opening_seconds"]
+
+
+def latest_author(project: Project) -> str | None:
+    """Who accepted a slice last; None before anybody did."""
+    annotations = project.all_annotations()
+    return annotations[-1].author if annotations else None
+
+
+def minutes_model(project: Project, author: str | None) -> MinutesModel:
+    """What the logged seconds say of the time that an author needs.
+
+    Args:
+        project: The project.
+        author: For whom; None for somebody new.
+
+    Raises:
+        ProjectError: If a record is damaged.
+    """
+    rows, seconds, authors = [], [], []
+    for annotation in project.all_annotations():
+        if annotation.shown is not None:
+            rows.append(annotation.shown["work"])
+            seconds.append(annotation.seconds)
+            authors.append(annotation.author)
+    return MinutesModel.fit(Work.from_rows(rows), seconds, authors, author)
+
+
+def opening_seconds(model: MinutesModel, work: Work) -> float:
+    """What the first slice of a volume takes longer for the author; the median over slices."""
+    if not len(work):
+        return 0.0
+    yes: npt.NDArray[np.bool_] = np.ones(len(work), dtype=bool)
+    longer = model.predict(work.as_first(yes)).seconds - model.predict(work.as_first(~yes)).seconds
+    return max(0.0, float(np.median(longer)))

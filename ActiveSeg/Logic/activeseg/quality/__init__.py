@@ -1,0 +1,28 @@
+"""How good a proposal is: measured against the truth, and estimated without it."""
+
+from activeseg.quality.agreement import dice_with, mc_iou, neighbour_dice, pairwise_dice
+from activeseg.quality.confidence import LEAST_VOXELS, LIKELY, soft_dice_confidence
+from activeseg.quality.estimator import EVIDENCE, DiceEstimator, Estimate, Judged
+from activeseg.quality.gain import expected_gain, relative_size
+from activeseg.quality.measured import dice, hd95_mm
+from activeseg.quality.trend import Trend, Worth
+
+__all__ = [
+    "EVIDENCE",
+    "LEAST_VOXELS",
+    "LIKELY",
+    "DiceEstimator",
+    "Estimate",
+    "Judged",
+    "Trend",
+    "Worth",
+    "dice",
+    "dice_with",
+    "expected_gain",
+    "hd95_mm",
+    "mc_iou",
+    "neighbour_dice",
+    "pairwise_dice",
+    "relative_size",
+    "soft_dice_confidence",
+]

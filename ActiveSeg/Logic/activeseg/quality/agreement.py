@@ -1,0 +1,127 @@
+"""How far several opinions on one slice agree, structure by structure: estimates of its Dice.
+
+Opinions are label maps: of stochastic passes, of side outputs, of single views, or the proposal's
+own neighbouring slices. Where nobody sees a structure there is nothing to agree on: NaN. All maps
+are canonical `[S, P, L]`, a slice is one index along `axis`.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["dice_with", "mc_iou", "neighbour_dice", "pairwise_dice"]
+
+Labels: TypeAlias = npt.NDArray[np.integer]
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+
+def mc_iou(labels: Labels, structures: int, axis: int) -> Floats:
+    """Intersection over union of all passes (Shen et al. 2020).
+
+    Args:
+        labels: `[T, S, P, L]` output channels.
+        structures: Number of structures; channel 0 is the background.
+        axis: The axis that is cut: 0 axial, 1 coronal, 2 sagittal.
+
+    Returns:
+        `[structures, n_slices]`, 0 to 1.
+    """
+    found = []
+    for channel in range(1, structures + 1):
+        masks = labels == channel
+        union = _area(masks.any(axis=0), axis)
+        shared = _area(masks.all(axis=0), axis)
+        found.append(np.where(union > 0, shared / np.maximum(union, 1), np.nan))
+    return np.array(found)
+
+
+def pairwise_dice(labels: Labels, structures: int, axis: int) -> Floats:
+    """Mean Dice over all pairs of passes (MC pairwise Dice: Roy et al. 2019); args as `mc_iou`.
+
+    A pair in which both are empty has no Dice and is left out.
+    """
+    passes = len(labels)
+    rows, columns = np.triu_indices(passes, 1)
+    found = []
+    for channel in range(1, structures + 1):
+        slices = np.moveaxis(labels == channel, axis + 1, 0)
+        flat = slices.reshape(len(slices), passes, -1).astype(np.float32)
+        # Sums of 0 and 1 below 2^24: exact in single precision, and one product for all pairs.
+        shared = (flat @ flat.transpose(0, 2, 1)).astype(np.float64)
+        area = np.diagonal(shared, axis1=1, axis2=2)
+        both = area[:, rows] + area[:, columns]
+        score = 2 * shared[:, rows, columns] / np.maximum(both, 1)
+        found.append(_mean(score, both > 0))
+    return np.array(found)
+
+
+def dice_with(opinions: Labels, proposal: Labels, structures: int, axis: int) -> Floats:
+    """Mean Dice of the proposal with each opinion.
+
+    With the side outputs of a network this is the deep-supervision Dice (Zhao et al. 2021), with
+    its views the agreement of the planes.
+
+    Args:
+        opinions: `[K, S, P, L]` output channels; K may be 0.
+        proposal: `[S, P, L]` output channels.
+        structures: Number of structures.
+        axis: The axis that is cut.
+
+    Returns:
+        `[structures, n_slices]`; NaN where neither the proposal nor an opinion has the structure.
+    """
+    found = []
+    for channel in range(1, structures + 1):
+        ours = proposal == channel
+        size = _area(ours, axis)
+        both = np.array([size + _area(each == channel, axis) for each in opinions])
+        shared = np.array([_area(ours & (each == channel), axis) for each in opinions])
+        both, shared = both.reshape(-1, len(size)), shared.reshape(-1, len(size))
+        found.append(_mean((2 * shared / np.maximum(both, 1)).T, both.T > 0))
+    return np.array(found)
+
+
+def neighbour_dice(proposal: Labels, structures: int, axis: int) -> Floats:
+    """Inter-slice Dice: mean Dice of a slice of the proposal with the slices next to it.
+
+    Args:
+        proposal: `[S, P, L]` output channels.
+        structures: Number of structures.
+        axis: The axis that is cut.
+
+    Returns:
+        `[structures, n_slices]`; NaN where the slice lacks the structure or has no neighbour.
+    """
+    slices = np.moveaxis(proposal, axis, 0)
+    found: Floats = np.full((structures, len(slices)), np.nan)
+    if len(slices) < 2:
+        return found
+    for channel in range(1, structures + 1):
+        masks = slices == channel
+        size = masks.sum(axis=(1, 2)).astype(np.float64)
+        shared = (masks[1:] & masks[:-1]).sum(axis=(1, 2))
+        pair = 2 * shared / np.maximum(size[1:] + size[:-1], 1)
+        total = np.zeros(len(slices))
+        total[1:] += pair
+        total[:-1] += pair
+        total[1:-1] /= 2
+        found[channel - 1] = np.where(size > 0, total, np.nan)
+    return found
+
+
+def _area(mask: npt.NDArray[np.bool_], axis: int) -> Floats:
+    """Pixels of each slice, `[n_slices]`."""
+    others = tuple(each for each in range(3) if each != axis)
+    area: Floats = np.count_nonzero(mask, axis=others).astype(np.float64)
+    return area
+
+
+def _mean(score: Floats, counts: npt.NDArray[np.bool_]) -> Floats:
+    """Mean along the last axis over what counts; NaN where nothing does."""
+    number = counts.sum(axis=-1)
+    total = np.sum(score, axis=-1, where=counts)
+    mean: Floats = np.where(number > 0, total / np.maximum(number, 1), np.nan)
+    return mean

@@ -1,0 +1,283 @@
+"""Expected Dice of proposals, learned from what earlier proposals turned out to be.
+
+Every estimate of a proposal's Dice without the truth (`EVIDENCE`) is right about the order and
+wrong about the level. A Bayesian ridge regression combines them: its prior was fitted on the
+hippocampus (docs/experiments.md) and works from the first batch; what was proposed and what was
+accepted then moves it. From `ISOTONIC_FROM` judged proposals on, an isotonic regression of the
+truth on the ridge's estimate takes out what a line cannot.
+
+A slice that shows little of a structure is judged badly by every estimate and says little about
+the volume, so the noise is taken to fall with the size of what is shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+__all__ = ["EVIDENCE", "DiceEstimator", "Estimate", "Judged"]
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+EVIDENCE = ("iou", "views", "neighbours", "fill", "soft", "pairwise", "sides", "trend")
+"""Columns of evidence: MC IoU, agreement of the views, inter-slice Dice, share of the volume's
+fullest slice, Soft Dice Confidence, MC pairwise Dice, deep-supervision Dice, and the Dice that
+earlier rounds let expect (`activeseg.quality.trend`). NaN where there is none; `fill` is NaN just
+where nothing is proposed, and the Dice of nothing is 0."""
+
+_FILL = EVIDENCE.index("fill")
+
+# Typical evidence, and what a deviation from it says of the Dice: with several views, and for
+# cohorts that are seen in one plane only. The trend says nothing before rounds have shown that.
+_TYPICAL = np.array([0.77, 0.86, 0.85, 0.75, 0.81, 0.93, 0.89, 0.81])
+_SEVERAL_VIEWS = np.array([0.26, 0.25, 0.06, 0.07, 0.28, 0.13, 0.02, 0.0])
+_ONE_VIEW = np.array([0.30, 0.0, 0.06, 0.07, 0.43, 0.16, 0.04, 0.0])
+_TYPICAL_DICE = 0.81
+
+_WEIGHT_SD = 0.15
+_LEVEL_SD = 0.1
+_NOISE_SD = 0.11
+_NOISE_POINTS = 20.0
+_SMALLEST, _LARGEST = 0.5, 2.5
+"""Sizes beyond these count as these: noise is at most twice, at least 0.4 times the typical."""
+
+ISOTONIC_FROM = 100
+_ISOTONIC_HALF = 300.0
+
+_AUDIT_POINTS = 20.0
+
+_SHARED = 0.1
+_SHARED_PAIRS = 100.0
+"""Share of the noise that the slices of one volume have in common, and the pairs it weighs."""
+
+_SLICES_ALIKE = 2.0
+"""Neighbouring slices err alike: as many of them count as one."""
+
+_STRUCTURES_ALIKE = 0.5
+"""Correlation of the errors of two structures in one slice or volume."""
+
+UPPER = 0.95
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Proposals that were judged by an answer; one row a structure of a slice.
+
+    Attributes:
+        evidence: `[n, len(EVIDENCE)]`.
+        size: `[n]`, how much of the structure is shown, 1 for its mean slice.
+        volume: `[n]` names.
+        dice: `[n]` Dice of the proposal with the answer.
+        audit: `[n]` whether the slice was drawn by chance, to check the estimate.
+    """
+
+    evidence: Floats
+    size: Floats
+    volume: npt.NDArray[np.str_]
+    dice: Floats
+    audit: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Expected Dice and how far it may be off; arrays of one shape.
+
+    Attributes:
+        dice: Expected Dice, 0 to 1.
+        reach: Half the width of the 90 % interval, before it is cut to 0..1.
+    """
+
+    dice: Floats
+    reach: Floats
+
+    @property
+    def low(self) -> Floats:
+        """Lower end of the 90 % interval."""
+        return np.clip(self.dice - self.reach, 0.0, 1.0)
+
+    @property
+    def high(self) -> Floats:
+        """Upper end of the 90 % interval."""
+        return np.clip(self.dice + self.reach, 0.0, 1.0)
+
+    def over_structures(self, counts: npt.NDArray[np.bool_]) -> Estimate:
+        """The mean over the first axis, of what counts; NaN where nothing does.
+
+        The errors of two structures are correlated by one half, so the mean is off by less than
+        each of them.
+
+        Args:
+            counts: Of the estimate's shape: whether the structure is judged there.
+        """
+        number = counts.sum(axis=0)
+        some = np.maximum(number, 1)
+        dice = np.sum(self.dice, axis=0, where=counts) / some
+        total = np.sum(self.reach, axis=0, where=counts)
+        squares = np.sum(np.square(self.reach), axis=0, where=counts)
+        variance = _STRUCTURES_ALIKE * np.square(total) + (1 - _STRUCTURES_ALIKE) * squares
+        reach = np.sqrt(variance) / some
+        return Estimate(np.where(number > 0, dice, np.nan), np.where(number > 0, reach, np.nan))
+
+
+class DiceEstimator:
+    """The regression; make one with `learn`.
+
+    Attributes:
+        judged: How many judged proposals it has learned from.
+    """
+
+    def __init__(
+        self, mean: Floats, covariance: Floats, noise: float, freedom: float, shared: float
+    ) -> None:
+        self._mean = mean
+        self._covariance = covariance
+        self._noise = noise
+        self._freedom = freedom
+        self._shared = shared
+        self._steps: tuple[Floats, Floats] | None = None
+        self._trust = 0.0
+        self.judged = 0
+
+    @classmethod
+    def learn(cls, judged: Judged, several_views: bool) -> DiceEstimator:
+        """Combine the prior with the judged proposals, of which there may be none.
+
+        Args:
+            judged: Rows without a defined Dice (NaN) or without a proposal are left out.
+            several_views: Whether the model looks at the volumes in more than one plane.
+        """
+        known = np.isfinite(judged.dice) & _proposed(judged.evidence)
+        x = _design(judged.evidence[known])
+        y = judged.dice[known]
+        weight = np.square(_clipped(judged.size[known]))
+        prior = np.array([_TYPICAL_DICE, *(_SEVERAL_VIEWS if several_views else _ONE_VIEW)])
+        deviation = np.array([_LEVEL_SD, *[_WEIGHT_SD] * len(EVIDENCE)]) / _NOISE_SD
+        precision = np.diag(deviation**-2.0) + (x.T * weight) @ x
+        covariance = np.asarray(np.linalg.inv(precision), dtype=np.float64)
+        mean = prior + covariance @ (x.T @ (weight * (y - x @ prior)))
+        mean[0] += _audit_shift(y - x @ mean, weight, judged.audit[known])
+        residual = np.sqrt(weight) * (y - x @ mean)
+        freedom = _NOISE_POINTS + len(y)
+        noise = float((_NOISE_POINTS * _NOISE_SD**2 + residual @ residual) / freedom)
+        shared = _shared_noise(residual / np.sqrt(noise), judged.volume[known])
+        found = cls(mean, covariance, noise, freedom, shared)
+        found.judged = len(y)
+        if len(y) >= ISOTONIC_FROM:
+            found._fit_steps(x @ mean, y, weight)
+        return found
+
+    def slices(self, evidence: Floats, size: Floats) -> Estimate:
+        """Expected Dice of structures in slices, each by itself.
+
+        Args:
+            evidence: `[n, len(EVIDENCE)]`.
+            size: `[n]`.
+        """
+        x = _design(evidence)
+        dice = self._level(x @ self._mean) * _proposed(evidence)
+        return self._interval(dice, self._spread(_clipped(size) ** -2.0, x))
+
+    def whole(self, evidence: Floats, size: Floats, group: npt.NDArray[np.integer]) -> Estimate:
+        """Expected Dice of one structure in whole volumes, from all slices of one plane.
+
+        The Dice of a volume is the mean of its slices' Dice weighed by their sizes: exactly so,
+        if size means predicted plus true area, of which the true one is expected here.
+
+        Args:
+            evidence: `[n, len(EVIDENCE)]`.
+            size: `[n]`.
+            group: `[n]` number of the volume, 0 to the largest without a gap.
+
+        Returns:
+            Of each volume.
+        """
+        dice, noise, mean_x = self._volumes(evidence, size, group)
+        return self._interval(dice, self._spread(noise, mean_x))
+
+    def cohort(self, evidence: Floats, size: Floats, group: npt.NDArray[np.integer]) -> Estimate:
+        """The mean over the volumes of `whole`, an array of one; args as there.
+
+        The volumes' own errors average out, those of the weights do not.
+        """
+        dice, noise, mean_x = self._volumes(evidence, size, group)
+        spread = self._spread(noise.mean(keepdims=True) / len(noise), mean_x.mean(0, keepdims=True))
+        return self._interval(dice.mean(keepdims=True), spread)
+
+    def _volumes(
+        self, evidence: Floats, size: Floats, group: npt.NDArray[np.integer]
+    ) -> tuple[Floats, Floats, Floats]:
+        """Of each volume: expected Dice, variance of its own errors over the noise, mean row."""
+        x = _design(evidence)
+        part = size / np.bincount(group, weights=size)[group]
+        level = self._level(x @ self._mean) * _proposed(evidence)
+        dice = np.asarray(np.bincount(group, weights=part * level), dtype=np.float64)
+        mean_x = np.stack([np.bincount(group, weights=part * column) for column in x.T], axis=1)
+        own = np.bincount(group, weights=np.square(part / _clipped(size))) * _SLICES_ALIKE
+        common = np.square(np.bincount(group, weights=part / _clipped(size)))
+        noise: Floats = self._shared * common + (1 - self._shared) * np.minimum(own, common)
+        return dice, noise, np.asarray(mean_x, dtype=np.float64)
+
+    def _spread(self, noise: Floats, x: Floats) -> Floats:
+        of_weights = np.einsum("ij,jk,ik->i", x, self._covariance, x)
+        spread: Floats = np.sqrt(self._noise * (noise + of_weights))
+        return spread
+
+    def _level(self, line: Floats) -> Floats:
+        """The ridge's estimate, or part of the way from it to the isotonic one; within 0..1."""
+        if self._steps is not None:
+            line = (1 - self._trust) * line + self._trust * np.interp(line, *self._steps)
+        return np.clip(line, 0.0, 1.0)
+
+    def _fit_steps(self, line: Floats, y: Floats, weight: Floats) -> None:
+        from sklearn.isotonic import IsotonicRegression
+
+        steps = IsotonicRegression(y_min=0.0, y_max=1.0).fit(line, y, sample_weight=weight)
+        self._steps = (
+            np.asarray(steps.X_thresholds_, dtype=np.float64),
+            np.asarray(steps.y_thresholds_, dtype=np.float64),
+        )
+        self._trust = len(y) / (len(y) + _ISOTONIC_HALF)
+
+    def _interval(self, dice: Floats, spread: Floats) -> Estimate:
+        return Estimate(dice, float(special.stdtrit(self._freedom, UPPER)) * spread)
+
+
+def _design(evidence: Floats) -> Floats:
+    """1 and the deviations from typical evidence; what is not known does not deviate."""
+    deviation = np.nan_to_num(evidence - _TYPICAL, nan=0.0)
+    return np.concatenate([np.ones((len(deviation), 1)), deviation], axis=1)
+
+
+def _proposed(evidence: Floats) -> npt.NDArray[np.bool_]:
+    return ~np.isnan(evidence[:, _FILL])
+
+
+def _clipped(size: Floats) -> Floats:
+    return np.clip(size, _SMALLEST, _LARGEST)
+
+
+def _audit_shift(error: Floats, weight: Floats, audit: npt.NDArray[np.bool_]) -> float:
+    """How far the level is off on the audit slices, drawn to 0.
+
+    Slices that were asked for are those that looked worst; the audit slices are the unbiased
+    ones, so the level is theirs as they become many.
+    """
+    total = float(weight[audit].sum())
+    return float((weight * error)[audit].sum()) / (total + _AUDIT_POINTS)
+
+
+def _shared_noise(residual: Floats, volume: npt.NDArray[np.str_]) -> float:
+    """Correlation of the standardised residuals of two rows of one volume, drawn to the prior."""
+    _, group = np.unique(volume, return_inverse=True)
+    if not len(group):
+        return _SHARED
+    count = np.bincount(group)
+    total, squares = np.bincount(group, residual), np.bincount(group, np.square(residual))
+    pairs = float((count * (count - 1)).sum()) / 2
+    products = float((np.square(total) - squares).sum()) / 2
+    shared = (_SHARED * _SHARED_PAIRS + products) / (_SHARED_PAIRS + pairs)
+    return min(max(shared, 0.05), 0.95)

@@ -1,0 +1,128 @@
+"""The default: expected gain per minute, from typical to uncertain, and a few slices by chance."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from activeseg.sampling.batch import Batch, descending
+from activeseg.sampling.candidates import Chosen, Pool
+from activeseg.sampling.per_minute import fill_per_minute
+from activeseg.sampling.redundancy import left_by_annotated
+
+__all__ = ["auto", "auto_value", "covered_share"]
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+COVERED_ENOUGH = 0.5
+"""The covered share of the pool from which on the gain alone counts."""
+
+LEAST_TYPICAL = 0.05
+"""A slice that shows nothing counts as this typical, so that it can still be asked for."""
+
+AUDIT_SHARE = 0.1
+"""The share of the budget that goes to audit slices."""
+
+AUDIT_FROM = 10
+"""A batch of as many slices or more has at least one audit slice."""
+
+AUDIT_ANYWHERE = 0.1
+"""The chance that an audit slice is drawn from all slices alike, not by what they show: what the
+model does not see must not be invisible to the check either."""
+
+
+def auto(pool: Pool, budget_s: float, rng: np.random.Generator) -> Chosen:
+    """Audit slices first, then `fill_per_minute` by `auto_value`.
+
+    The audit slices are drawn before anything is chosen: drawn from what the choice leaves over,
+    they would be of the slices that the model is sure of.
+
+    Raises:
+        ValueError: If no model has scored the pool.
+    """
+    values = auto_value(pool)
+    batch = _batch(pool, budget_s, values, rng, least=0)
+    if len(batch) >= AUDIT_FROM and not any(choice.audit for choice in batch.choices()):
+        batch = _batch(pool, budget_s, values, rng, least=1)
+    return Chosen(batch.choices())
+
+
+def auto_value(pool: Pool) -> Floats:
+    """What each slice is worth by itself: gain x typicality^(1 - share), `[N]`.
+
+    Typical is a slice that shows at least one structure as fully as the mean slice of it does.
+    While little is covered the typical slices teach most and the estimates are poor; the share
+    with which uncertainty alone decides grows with the covered share of the pool (budget-adaptive
+    choice, Hacohen et al., ICML 2022: typical first, uncertain later).
+
+    Raises:
+        ValueError: If no model has scored the pool.
+    """
+    scored = pool.model_scores()
+    typicality = np.clip(scored.shown.max(axis=0, initial=0.0), LEAST_TYPICAL, 1.0)
+    share = min(1.0, covered_share(pool) / COVERED_ENOUGH)
+    value: Floats = scored.gain * typicality ** (1.0 - share)
+    return value
+
+
+def covered_share(pool: Pool) -> float:
+    """For how much of what the pool shows annotated slices of the same stack speak, 0 to 1.
+
+    Raises:
+        ValueError: If no model has scored the pool.
+    """
+    shown = pool.model_scores().shown.sum(axis=0)
+    if not shown.any():
+        return 0.0
+    return float(((1.0 - left_by_annotated(pool)) * shown).sum() / shown.sum())
+
+
+def _batch(
+    pool: Pool, budget_s: float, values: Floats, rng: np.random.Generator, least: int
+) -> Batch:
+    batch = Batch(pool, budget_s)
+    _take_audits(batch, rng, least)
+    fill_per_minute(batch, values, rng)
+    return batch
+
+
+def _take_audits(batch: Batch, rng: np.random.Generator, least: int) -> None:
+    """Draw slices by chance until about `AUDIT_SHARE` of the budget is spent, no two neighbours.
+
+    Args:
+        batch: An empty batch.
+        rng: Draws.
+        least: How many to draw also where the share does not pay for them.
+    """
+    pool, whole = batch.pool, batch.left_ms
+    for row in _audit_order(pool, rng):
+        spent = whole - batch.left_ms
+        # Whole slices: the one that crosses the share is taken if more than half of it is inside.
+        over = spent + batch.audit_ms(row) / 2 > AUDIT_SHARE * whole
+        if over and len(batch) >= least:
+            return
+        if not _near_any(pool, row, batch.rows):
+            batch.take(row, 0.0, audit=True)
+
+
+def _audit_order(pool: Pool, rng: np.random.Generator) -> list[int]:
+    """All rows in the order of drawing without replacement, by what they show."""
+    shown = pool.model_scores().shown.sum(axis=0)
+    chance = np.full(len(pool), 1.0)
+    if shown.any():
+        chance = AUDIT_ANYWHERE + (1 - AUDIT_ANYWHERE) * shown / shown.mean()
+    # The race of Efraimidis and Spirakis (2006): the least of Exp(1) / chance is drawn first.
+    first: list[int] = descending(-rng.exponential(size=len(pool)) / chance, rng).tolist()
+    return first
+
+
+def _near_any(pool: Pool, row: int, others: list[int]) -> bool:
+    """Whether one of the others speaks for a slice: same volume and plane, within the reach."""
+    return any(
+        pool.volume[row] == pool.volume[other]
+        and pool.plane[row] == pool.plane[other]
+        and abs(pool.position_mm[row] - pool.position_mm[other]) < pool.redundancy_mm
+        for other in others
+    )

@@ -136,7 +136,7 @@ def judge_dice(project: Project, test: Cohort, scoring: Scoring) -> dict[str, fl
         for plane in scan.planes:
             axis = axis_of(plane)
             for index in range(scan.shape[axis]):
-                ours, theirs = found.labels.take(index, axis), truth.take(index, axis)
+                ours, theirs = np.take(found.labels, index, axis), np.take(truth, index, axis)
                 slices.append(mean_dice(ours, theirs, len(names)))
     ids = list(parts)
     name_of = np.concatenate([np.full(len(part.index), name) for name, part in parts.items()])

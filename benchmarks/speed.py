@@ -57,9 +57,11 @@ def measure(repeat: int) -> dict[str, float]:
     from activeseg.model.scan import make_scan
     from activeseg.model.slices import labelled_slice
     from activeseg.model.training import Recipe, train
+    import numpy as np
+
     from activeseg.phantom import make_volume
     from activeseg.progress import Silent
-    from activeseg.project.scoring import Scoring, score_scan
+    from activeseg.project.one_volume import Scoring, score_scan
 
     volume = make_volume(0, seed=0)
     geometry = volume.geometry
@@ -69,10 +71,11 @@ def measure(repeat: int) -> dict[str, float]:
     pixel_mm = min(geometry.slice_spacing(plane))
     axis = {"axial": 0, "coronal": 1, "sagittal": 2}[plane.value]
     slices = [
-        labelled_slice(scan, plane, index, label.take(index, axis), pixel_mm)
+        labelled_slice(scan, plane, index, np.take(label, index, axis), pixel_mm)
         for index in range(geometry.slice_count(plane))
     ]
     config = NetworkConfig(2, (1, 2, 3), pixel_mm, "ct")
+    names = ("organ", "vessel", "gland")
     steps = 10
     trained = train(slices, [], config, Recipe(steps=100), 0, Silent())
     model = SliceModel(trained.network, config)
@@ -82,7 +85,7 @@ def measure(repeat: int) -> dict[str, float]:
         / steps,
         "plain": median(lambda: model.probabilities(scan), repeat),
         "sample": median(lambda: list(model.samples(scan, 1, 0, (box[0], box[1], box[2]))), repeat),
-        "score": median(lambda: score_scan(model, pixel_mm, scan, Scoring(), 0), repeat),
+        "score": median(lambda: score_scan(model, pixel_mm, scan, names, Scoring(), 0), repeat),
     }
 
 

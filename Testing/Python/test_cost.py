@@ -23,7 +23,6 @@ from activeseg.cost import (
     expected_seconds,
     prior_answer,
     prior_draw_seconds,
-    time_factor,
 )
 
 SQUARE_MM = (1.0, 1.0)
@@ -231,14 +230,3 @@ def test_prior_before_any_model() -> None:
     assert answer.seconds == prior_draw_seconds(2, (100, 100), FAST)
     assert (answer.how, answer.drawn, answer.correct_s) == ("draw", True, None)
     assert answer.contour_mm == pytest.approx(contour)
-
-
-def test_time_factor_by_hand() -> None:
-    assert time_factor([], []) == 1
-    # Five answers twice as long as expected against a prior of five: the square root of 2.
-    assert time_factor([10.0] * 5, [20.0] * 5) == pytest.approx(math.sqrt(2))
-    # Never beyond four and a quarter, whatever was logged.
-    assert time_factor([10.0] * 95, [1000.0] * 95) == 4
-    assert time_factor([10.0] * 95, [0.1] * 95) == 0.25
-    # One twice as long, one half as long.
-    assert time_factor([10.0, 10.0], [20.0, 5.0]) == pytest.approx(1)

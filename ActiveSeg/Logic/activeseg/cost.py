@@ -34,7 +34,6 @@ __all__ = [
     "expected_seconds",
     "prior_answer",
     "prior_draw_seconds",
-    "time_factor",
 ]
 
 How: TypeAlias = Literal["draw", "correct", "confirm"]
@@ -47,8 +46,6 @@ WRONG_PIXELS = 3
 
 PRIOR_WIDTH = 0.2
 PRIOR_PRESENCE = 0.5
-PRIOR_ANSWERS = 5
-MOST_FACTOR = 4.0
 
 
 @dataclass(frozen=True)
@@ -265,21 +262,6 @@ def prior_answer(structures: int, extent_mm: tuple[float, float], model: TimeMod
 def prior_draw_seconds(structures: int, extent_mm: tuple[float, float], model: TimeModel) -> float:
     """Seconds of `prior_answer`; same arguments."""
     return prior_answer(structures, extent_mm, model).seconds
-
-
-def time_factor(expected_s: Sequence[float], actual_s: Sequence[float]) -> float:
-    """How much longer answers take than expected: the geometric mean of the ratios, shrunk to 1.
-
-    The prior weighs as much as five answers that took just as long as expected. The factor stays
-    between a quarter and four: beyond that somebody logged something else than the work.
-
-    Args:
-        expected_s: Expected seconds, without any factor; above 0.
-        actual_s: Logged seconds; above 0.
-    """
-    logs = [math.log(took / hoped) for hoped, took in zip(expected_s, actual_s, strict=True)]
-    learned = math.exp(sum(logs) / (len(logs) + PRIOR_ANSWERS))
-    return min(max(learned, 1 / MOST_FACTOR), MOST_FACTOR)
 
 
 def _cheaper(

@@ -95,6 +95,7 @@ def _add_work_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) 
     score = verbs.add_parser("score", help="score every slice with the latest model")
     score.set_defaults(run=rounds.score)
     _project(score)
+    _samples(score)
     _progress(score)
 
     whole = verbs.add_parser("round", help="train, score and suggest")
@@ -103,6 +104,7 @@ def _add_work_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _minutes(whole)
     _strategy(whole, "default: the project's")
     _whom(whole)
+    _samples(whole)
     _steps(whole)
     _json(whole)
     _progress(whole)
@@ -180,6 +182,16 @@ def _steps(parser: argparse.ArgumentParser) -> None:
 
 def _author(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--author", default=_user(), metavar="A", help="default: your user name")
+
+
+def _samples(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--samples",
+        choices=("dropout", "augmented", "snapshots"),
+        default="dropout",
+        help="where the samples come from: MC dropout, test-time augmentation, or the members "
+        "kept from the training run; default: dropout",
+    )
 
 
 def _whom(parser: argparse.ArgumentParser) -> None:

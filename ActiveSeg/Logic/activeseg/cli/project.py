@@ -120,7 +120,9 @@ def _worth_line(gain: dict[str, float] | None) -> str:
     """Whether to go on."""
     if gain is None:
         return "what more annotation brings is not known yet"
-    return f"more are expected to bring {gain['dice']:.3f} ({gain['low']:.3f} to {gain['high']:.3f})"
+    return (
+        f"more are expected to bring {gain['dice']:.3f} ({gain['low']:.3f} to {gain['high']:.3f})"
+    )
 
 
 def _nothing_open(waiting: list[Any], arguments: Namespace) -> str:

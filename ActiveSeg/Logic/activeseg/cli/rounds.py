@@ -48,7 +48,8 @@ def score(arguments: Namespace) -> int:
     from activeseg.project.verbs import run_score
 
     project = Project.open(arguments.project)
-    files = run_score(project, Scoring(), progress_of(arguments))
+    scoring = Scoring(samples=arguments.samples)
+    files = run_score(project, scoring, progress_of(arguments))
     found = files.read_estimate()
     known = "no structure is predicted yet"
     if found["estimated_dice"] is not None:
@@ -72,7 +73,7 @@ def whole_round(arguments: Namespace) -> int:
         arguments.minutes,
         arguments.strategy,
         recipe_of(arguments),
-        Scoring(),
+        Scoring(samples=arguments.samples),
         progress_of(arguments),
         arguments.author,
     )

@@ -7,8 +7,9 @@ what stays in memory is one volume's mean and its label maps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -38,9 +39,13 @@ from activeseg.uncertainty import (
     slice_mean,
 )
 
-__all__ = ["Scoring", "score_scan"]
+__all__ = ["SOURCES", "Scoring", "Source", "score_scan"]
 
-Labels = npt.NDArray[np.uint8]
+Labels: TypeAlias = npt.NDArray[np.uint8]
+Source: TypeAlias = Literal["dropout", "augmented", "snapshots"]
+
+SOURCES: tuple[Source, ...] = get_args(Source)
+"""MC dropout; test-time augmentation; members kept from the training run."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +53,14 @@ class Scoring:
     """How slices are scored.
 
     Attributes:
-        passes: MC-dropout samples.
+        samples: Where the samples come from (`SOURCES`).
+        passes: How many; the members of a training run are as many as were kept.
         band_pixels: Reach of the band round the predicted foreground, in working pixels.
         margin: Voxels that the sampled box is larger than the band on each side, so that the
             network sees the band's surroundings.
     """
 
+    samples: Source = "dropout"
     passes: int = 6
     band_pixels: float = 2.0
     margin: int = 8
@@ -122,7 +129,7 @@ def _look(
     band = foreground_band(proposal, scan.spacing, reach, 1 - plain[0])
     box = _box(band, scoring.margin)
     sums, labels = RunningSamples(), []
-    for sample in model.samples(scan, scoring.passes, seed, box):
+    for sample in _samples(model, scan, scoring, seed, box):
         labels.append(sample.argmax(axis=0).astype(np.uint8))
         sums.add(sample, labels[-1])
     sides = [side.argmax(axis=0).astype(np.uint8) for side in model.sides(scan, box)]
@@ -145,6 +152,17 @@ def _look(
         views=views,
         sides=np.array(sides).reshape(-1, *proposal[box].shape),
     )
+
+
+def _samples(
+    model: SegmentationModel, scan: Scan, scoring: Scoring, seed: int, box: Box
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Samples of one part of the scan, from where the scoring wants them."""
+    if scoring.samples == "snapshots":
+        return model.snapshots(scan, box)
+    if scoring.samples == "augmented":
+        return model.augmented(scan, scoring.passes, seed, box)
+    return model.samples(scan, scoring.passes, seed, box)
 
 
 def _plane_scores(seen: _Seen, plane: Plane) -> Scores:

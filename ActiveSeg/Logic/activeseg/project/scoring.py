@@ -36,7 +36,8 @@ def score(project: Project, scoring: Scoring, progress: Progress) -> RoundFiles:
         )
     files = trained[-1]
     model = SliceModel.from_checkpoint(files.model)
-    checksum = hashlib.sha256(files.model.read_bytes()).hexdigest()
+    # What another model made, or the same one asked otherwise, is made anew.
+    checksum = f"{hashlib.sha256(files.model.read_bytes()).hexdigest()} {scoring}"
     parts: dict[str, Scores] = {}
     names = [structure.name for structure in project.structures]
     with progress.stage("Scoring volumes", len(project.cohort.volumes)) as stage:

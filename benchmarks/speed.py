@@ -52,13 +52,13 @@ def run_child(threads: int, quick: bool) -> dict[str, float]:
 
 def measure(repeat: int) -> dict[str, float]:
     """Median seconds of each part, on one phantom volume."""
+    import numpy as np
+
     from activeseg.model.inference import SliceModel
     from activeseg.model.network import NetworkConfig
     from activeseg.model.scan import make_scan
     from activeseg.model.slices import labelled_slice
     from activeseg.model.training import Recipe, train
-    import numpy as np
-
     from activeseg.phantom import make_volume
     from activeseg.progress import Silent
     from activeseg.project.one_volume import Scoring, score_scan

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from activeseg.keys import Plane, SliceKey
-from activeseg.project import Batch, Project, Suggestion, claims, timestamp
+from activeseg.project import Project, claims
 from activeseg.project.names import slice_folder
+from rounds_by_hand import batch, suggestion
 from small_cohort import GEOMETRIES, small_cohort
 
 KEY = SliceKey("plain", Plane.AXIAL, 3)
@@ -126,9 +127,8 @@ def test_of_many_who_take_over_an_expired_claim_one_has_it(tmp_path):
 
 def project_with(folder, keys):
     project = Project.create(folder, small_cohort(folder), "all", "activeseg", 0, "scratch")
-    now = timestamp(datetime.now(timezone.utc))
-    entries = tuple(Suggestion(key, n, 1.0, 1.0, None, None, "") for n, key in enumerate(keys, 1))
-    project.round(0).write_batch(Batch(0, "activeseg", 0, 30.0, now, entries))
+    entries = [suggestion(key, n) for n, key in enumerate(keys, 1)]
+    project.round(0).write_batch(batch(0, entries))
     return project
 
 

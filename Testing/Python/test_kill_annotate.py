@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,9 @@ import pytest
 
 from activeseg.cohort import write_label
 from activeseg.keys import Plane, SliceKey
-from activeseg.project import Batch, Project, Suggestion, annotate, project_status, timestamp
+from activeseg.project import Project, annotate, project_status, skip
 from killing import kill_after, killed_at_call, run_child
+from rounds_by_hand import batch, suggestion
 from small_cohort import GEOMETRIES, small_cohort
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no fork server, no SIGKILL")
@@ -26,11 +26,10 @@ def new_project(folder: Path) -> Project:
     """A project with a batch that shows a proposal, and a mask file of every slice."""
     cohort = small_cohort(folder / "cohort")
     project = Project.create(folder / "project", cohort, "all", "activeseg", 0, "scratch")
-    now = timestamp(datetime.now(timezone.utc))
-    entries = tuple(Suggestion(key, n, 1.0, 1.0, 0.5, 0.1, "") for n, key in enumerate(KEYS, 1))
+    entries = [suggestion(key, n, dice=0.5) for n, key in enumerate(KEYS, 1)]
     files = project.round(1)
     files.write_proposals({KEYS[0]: np.ones(shape_of(KEYS[0]), np.uint8)})
-    files.write_batch(Batch(1, "activeseg", 0, 30.0, now, entries))
+    files.write_batch(batch(1, entries))
     write_label(folder / "mask.nrrd", whole_mask(), GEOMETRIES["oblique"])
     return project
 
@@ -119,6 +118,38 @@ def test_a_kill_before_any_step_leaves_nothing_or_all(tmp_path):
         assert check(folder, []) == kept[-1] + 1
     # Not accepted up to the renaming of the record, accepted from then on.
     commit = max(n for n, step in enumerate(steps) if step == "replace") + 1
+    assert kept == [0] * commit + [1] * (len(steps) - commit)
+
+
+def skip_until_call(folder, number):
+    """Put one slice aside, dying just before a step; tell how many steps a whole one has."""
+    project = Project.open(folder / "project")
+    with killed_at_call(number, CALLS) as calls:
+        skip(project, KEYS[0], "ada")
+    (folder / "calls.txt").write_text(" ".join(calls))
+
+
+def test_a_kill_before_any_step_of_a_skip_leaves_nothing_or_all(tmp_path):
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    new_project(whole)
+    assert run_child(skip_until_call, whole, 0, preload=PRELOAD) == 0
+    steps = (whole / "calls.txt").read_text().split()
+    assert steps.count("replace") == 1
+    kept = []
+    for number in range(1, len(steps) + 1):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        project = new_project(folder)
+        code = run_child(skip_until_call, folder, number, preload=PRELOAD)
+        assert code == -signal.SIGKILL
+        check(folder, [])
+        kept.append(len(project.skipped()))
+        assert project.next_suggestion("bob").key == KEYS[kept[-1]]
+        # Whoever tries again succeeds.
+        skip(project, KEYS[0], "ada")
+        assert project_status(project)["skipped"] == [str(KEYS[0])]
+    commit = steps.index("replace") + 1
     assert kept == [0] * commit + [1] * (len(steps) - commit)
 
 

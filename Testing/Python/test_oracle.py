@@ -6,7 +6,6 @@ import json
 import math
 import sys
 from dataclasses import replace
-from datetime import datetime, timezone
 
 import numpy as np
 import pytest
@@ -18,7 +17,8 @@ from activeseg.errors import CohortError
 from activeseg.keys import Plane, SliceKey
 from activeseg.oracle import Oracle
 from activeseg.progress import JsonProgress, Silent
-from activeseg.project import Batch, Project, Suggestion, timestamp
+from activeseg.project import Project
+from rounds_by_hand import WORK, batch, suggestion
 from small_cohort import IDENTITY
 
 SILENT = Silent()
@@ -54,14 +54,15 @@ def key(volume, index):
     return SliceKey(volume, Plane.AXIAL, index)
 
 
-def asked(folder, cohort, keys, proposals=(), minutes=1.5):
+def asked(folder, cohort, keys, proposals=(), audits=()):
     """A project that waits for some slices in this order."""
     project = Project.create(folder, cohort, "axial", "random", 0, "unet25d")
-    now = timestamp(datetime.now(timezone.utc))
-    entries = tuple(Suggestion(k, n, 1.0, minutes, 0.5, 0.1, "") for n, k in enumerate(keys, 1))
+    entries = [
+        suggestion(k, n, dice=0.5, minutes=1.5, audit=k in audits) for n, k in enumerate(keys, 1)
+    ]
     files = project.round(1)
     files.write_proposals(dict(proposals))
-    files.write_batch(Batch(1, "random", 0, 30.0, now, entries))
+    files.write_batch(batch(1, entries))
     return project
 
 
@@ -134,9 +135,7 @@ def test_the_first_slice_of_a_volume_costs_more_once_a_batch(tmp_path, cohort, n
     project = asked(tmp_path / "p", cohort, keys)
     answered = Oracle(project, 0).answer_batch(SILENT)
     assert [each.seconds["standard"] for each in answered] == [25, 10, 10, 25, 10, 10]
-    now = timestamp(datetime.now(timezone.utc))
-    again = (Suggestion(key("a", 1), 1, 1.0, 1.0, None, None, ""),)
-    project.round(2).write_batch(Batch(2, "random", 0, 30.0, now, again))
+    project.round(2).write_batch(batch(2, [suggestion(key("a", 1))]))
     (later,) = Oracle(project, 0).answer_batch(SILENT)
     assert later.seconds["standard"] == pytest.approx(25 + 4 + (16 + CORNERS) / 4)
 
@@ -199,7 +198,8 @@ def test_answers_are_the_reference_and_come_in_as_a_persons_do(tmp_path, cohort)
         "rank": 1,
         "expected_dice": 0.5,
         "minutes": 1.5,
-        "time_factor": 1.0,
+        "audit": False,
+        "work": WORK,
         "blank": False,
         "dice": {"liver": pytest.approx(2 / 3), "spleen": 0.0},
     }
@@ -207,6 +207,19 @@ def test_answers_are_the_reference_and_come_in_as_a_persons_do(tmp_path, cohort)
     assert annotations[keys[1]].shown["dice"] is None
     assert project.open_suggestions() == []
     assert Oracle(project, 7).answer_batch(SILENT) == []
+
+
+def test_an_audit_slice_is_drawn_from_nothing_and_its_proposal_judged(tmp_path, cohort, noiseless):
+    """A perfect proposal, held back: it would have been confirmed, and is drawn instead."""
+    keys = [key("a", 1), key("b", 1)]
+    shown = dict.fromkeys(keys, label()[1])
+    project = asked(tmp_path / "p", cohort, keys, shown, audits=keys[:1])
+    audit, other = Oracle(project, 0).answer_batch(SILENT)
+    assert (audit.how, other.how) == ("draw", "confirm")
+    assert audit.seconds["standard"] == pytest.approx(25 + 4 + (16 + CORNERS) / 4)
+    records = [project.annotations()[each].shown for each in keys]
+    assert [(r["audit"], r["blank"]) for r in records] == [(True, True), (False, False)]
+    assert [r["dice"] for r in records] == [{"liver": 1.0, "spleen": None}] * 2
 
 
 def test_what_another_works_on_is_left_to_them(tmp_path, cohort):

@@ -20,15 +20,15 @@ from activeseg.cohort import Geometry, open_cohort, take_slice, write_image, wri
 from activeseg.errors import CohortError, ProjectError
 from activeseg.keys import Plane, SliceKey
 from activeseg.progress import Silent
-from activeseg.project import Batch, Project, Suggestion, what_was_shown
-from activeseg.project.predictions import Prediction, Scores
+from activeseg.project import Project, what_was_shown
+from activeseg.project.predictions import Prediction
 from activeseg.report import asked, thumbnails, write_report
 from activeseg.report.outline import outline_path
 from activeseg.report.png import grey_png, palette_png
 from activeseg.report.results import number, outcome, read_arms, verdict
 from activeseg.report.thumbnails import grey_window
+from rounds_by_hand import batch, scores, suggestion
 
-NOW = "2026-01-02T03:04:05.000006Z"
 STRANGE = 'uncertain <b>here</b> & "there"'
 
 
@@ -227,9 +227,7 @@ def predict(project, files, volume):
     labels[:, 2] = 0
     entropy = np.zeros(GEOMETRY.shape, dtype=np.float32)
     entropy[1, 3, 3] = np.log(2)
-    row = ("sagittal", 1, 0.2, 0.2, 0.1, 0.7, 30.0, "correct")
-    scores = Scores(*(np.array([each]) for each in row))
-    Prediction(labels, entropy, scores, [0.7, None]).write(files, volume, "checksum")
+    Prediction(labels, entropy, scores("sagittal", [1])).write(files, volume, "checksum")
     return labels
 
 
@@ -241,11 +239,11 @@ def ask(project, number, keys, reason, answer=True):
         files.write_proposals(
             {k: take_slice(volumes[k.volume], GEOMETRY, k.plane, k.index) for k in keys}
         )
-    suggestions = tuple(
-        Suggestion(k, rank, 0.5, 1.25, 0.71 if number else None, None, reason)
+    suggestions = [
+        suggestion(k, rank, dice=0.71 if number else None, reason=reason)
         for rank, k in enumerate(keys, 1)
-    )
-    files.write_batch(Batch(number, "entropy-band", 3, 4.0, NOW, suggestions))
+    ]
+    files.write_batch(batch(number, suggestions))
     for k in keys if answer else ():
         truth = take_slice(project.cohort.read_label(k.volume), GEOMETRY, k.plane, k.index)
         project.accept(k, truth, "oracle", 87.0, what_was_shown(project, k, truth))

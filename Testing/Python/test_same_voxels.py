@@ -162,7 +162,8 @@ def test_scores_belong_to_the_slices_that_hold_the_ball(project, name):
     scan = read_scan(project, name)
     model = Seeing(110.0, certainty=0.8)
     # No reach: the band is the ball itself, and only its slices are uncertain.
-    prediction = score_scan(model, 1.0, scan, Scoring(passes=1, band_pixels=0.0), seed=0)
+    scoring = Scoring(passes=1, band_pixels=0.0)
+    prediction = score_scan(model, 1.0, scan, ["ball"], scoring, seed=0)
     geometry = project.cohort.volume(name).geometry
     native = prediction.native(geometry, Seeing.config.structures)
     inside = ball(GEOMETRIES[name])
@@ -173,8 +174,11 @@ def test_scores_belong_to_the_slices_that_hold_the_ball(project, name):
         holds = np.flatnonzero(inside.any(axis=others))
         rows = native.scores.plane == plane.value
         assert sorted(native.scores.index[rows]) == list(range(inside.shape[axis]))
-        uncertain = native.scores.index[rows & (native.scores.value > 0)]
+        uncertain = native.scores.index[rows & (native.scores.uncertainty > 0)]
         assert sorted(uncertain) == holds.tolist()
+        showing = native.scores.index[rows & native.scores.shows[:, 0]]
+        assert sorted(showing) == holds.tolist()
+        assert np.all(native.scores.evidence[rows & native.scores.shows[:, 0], 0, 0] == 1)
         # Its slices are not in the middle: counting from the other end would be seen.
         assert set(holds) != {inside.shape[axis] - 1 - index for index in holds}
 

@@ -1,9 +1,10 @@
-"""Each sampler on pools small enough to choose by hand."""
+"""The accounting, value per minute, the packing solvers and the reasons, by hand."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
+from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -11,31 +12,82 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activeseg.keys import Plane, SliceKey
-from activeseg.sampling import Annotated, Candidate, Choice, Pool
-from activeseg.sampling.baselines import by_whole_entropy, random_slices, strided_slices
-from activeseg.sampling.one_shot import one_shot
-from activeseg.sampling.per_minute import choose_per_minute, redundancy
+from activeseg.sampling import PLANES, Annotated, Candidate, Chosen, Pool
+from activeseg.sampling.batch import Batch, descending
+from activeseg.sampling.packing import coverage, knapsack
+from activeseg.sampling.per_minute import by_uncertainty
+from activeseg.sampling.reasons import reason
+from activeseg.sampling.redundancy import left_by_annotated, nearest_annotated_mm, redundancy
+from small_pool import Slice, names, pool_of, rng, stacks
 
 
-def candidate(
-    volume: str,
-    index: int,
-    value: float = 1.0,
-    seconds: float = 10.0,
-    plane: Plane = Plane.AXIAL,
-    mm: float = 1.0,
-) -> Candidate:
-    """A slice `index * mm` along the normal whose entropies are its value."""
-    key = SliceKey(volume, plane, index)
-    return Candidate(key, value, seconds, index * mm, 0.62, value, "correct", value)
+def values(chosen: Chosen) -> list[float]:
+    return [choice.value for choice in chosen.choices]
 
 
-def names(choices: list[Choice]) -> list[str]:
-    return [f"{choice.candidate.key.volume}{choice.candidate.key.index}" for choice in choices]
+# The accounting
 
 
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
+def test_budget_is_kept_to_the_millisecond() -> None:
+    # 3 x 12.3 is 36.900000000000006 in doubles; it fits 36.9 all the same.
+    pool = pool_of([Slice("a", k, seconds=12.3) for k in range(4)])
+    batch = Batch(pool, 36.9)
+    assert [batch.take(row, 1.0) for row in range(4)] == [True, True, True, False]
+    assert batch.left_ms == 0
+    assert not Batch(pool, 12.299).take(0, 1.0)
+
+
+def test_volumes_are_opened_once_and_those_worth_most_per_second_come_first() -> None:
+    pool = pool_of([*stacks(2, 3), Slice("v2", 0, seconds=85.0)], 15.0)
+    batch = Batch(pool, 200.0)
+    for row, value in ((2, 0.5), (4, 0.4), (0, 0.5), (3, 0.8), (6, 1.0)):
+        assert batch.take(row, value)
+    # v0: 1.0 in 35 s; v1: 1.2 in 35 s; v2: 1.0 in 100 s. Within a volume by index.
+    chosen = batch.choices()
+    assert names(chosen) == ["v10", "v11", "v00", "v02", "v20"]
+    assert [choice.seconds for choice in chosen] == [25, 10, 25, 10, 100]
+    assert batch.left_ms == 200_000 - 170_000
+    assert len(batch) == 5
+
+
+def test_planes_of_a_volume_follow_each_other() -> None:
+    pool = pool_of([Slice("a", k, plane=plane) for k in range(2) for plane in Plane])
+    batch = Batch(pool, 100.0)
+    batch.fill(np.arange(6)[::-1], np.zeros(6))
+    keys = [(choice.candidate.key.plane, choice.candidate.key.index) for choice in batch.choices()]
+    assert keys == [(plane, k) for plane in PLANES for k in range(2)]
+
+
+def test_audit_slices_cost_what_drawing_them_costs() -> None:
+    pool = pool_of([Slice("a", 0, blank_seconds=50.0), Slice("a", 1, blank_seconds=40.0)], 15.0)
+    batch = Batch(pool, 75.0)
+    assert batch.audit_ms(0) == 65_000
+    assert batch.take(0, 0.0, audit=True)
+    assert batch.audit_ms(1) == 40_000
+    assert not batch.take(1, 0.0, audit=True)
+    assert batch.take(1, 0.0)
+    audit, other = batch.choices()
+    assert (audit.audit, audit.seconds, audit.candidate.how) == (True, 65.0, "draw")
+    assert (other.audit, other.seconds, other.candidate.how) == (False, 10.0, "correct")
+
+
+@pytest.mark.parametrize("cheap", [0, 63, 64, 500, 999])
+def test_the_next_slice_that_fits_is_found_wherever_it_is(cheap: int) -> None:
+    pool = pool_of([Slice("a", k, seconds=5.0 if k == cheap else 60.0) for k in range(1000)])
+    batch, order = Batch(pool, 10.0), np.arange(1000)
+    assert batch.next_fitting(order, 0, batch.left_ms) == cheap
+    assert batch.next_fitting(order, cheap + 1, batch.left_ms) == 1000
+    assert batch.next_fitting(order, 0, 4_999) == 1000
+    assert batch.take(cheap, 0.0)
+    assert batch.next_fitting(order, 0, 10_000) == 1000
+
+
+def test_descending_leaves_equals_to_chance() -> None:
+    ranked = np.array([0.5, 0.9, 0.5, -np.inf, 0.5])
+    orders = {tuple(descending(ranked, rng(seed))) for seed in range(40)}
+    assert {order[0] for order in orders} == {1}
+    assert {order[-1] for order in orders} == {3}
+    assert len(orders) == 6
 
 
 # Value per minute
@@ -46,38 +98,46 @@ def test_value_left_next_to_an_annotated_slice() -> None:
     np.testing.assert_allclose(left, [0, 1 - math.exp(-0.25), 1 - math.exp(-1), 1])
 
 
+def test_nearest_annotated_slice_of_the_same_stack() -> None:
+    slices = [Slice("a", k, mm=2.5) for k in (0, 3, 9)]
+    slices += [Slice("a", 3, mm=2.5, plane=Plane.SAGITTAL), Slice("b", 3, mm=2.5)]
+    annotated = [("a", Plane.AXIAL, 20.0), ("a", Plane.AXIAL, 5.0), ("gone", Plane.AXIAL, 0.0)]
+    pool = pool_of(slices, annotated=annotated)
+    assert nearest_annotated_mm(pool).tolist() == [5, 2.5, 2.5, np.inf, np.inf]
+    assert left_by_annotated(pool)[0] == pytest.approx(1 - math.exp(-25 / 36))
+
+
 def test_first_slice_overhead_is_part_of_the_rate() -> None:
     # a0 1/25, then a50 0.8/2/10 (its volume is open) before b0 0.9/25, which no longer fits.
-    pool = [candidate("a", 0, 1.0), candidate("a", 50, 0.8), candidate("b", 0, 0.9)]
-    chosen = choose_per_minute(pool, 59.0, 15.0, 6.0, rng())
+    slices = [Slice("a", 0, 1.0), Slice("a", 50, 0.8), Slice("b", 0, 0.9)]
+    chosen = by_uncertainty(pool_of(slices, 15.0), 59.0, rng())
     assert names(chosen) == ["a0", "a50"]
-    assert [choice.seconds for choice in chosen] == [25, 10]
-    assert names(choose_per_minute(pool, 60.0, 15.0, 6.0, rng())) == ["a0", "a50", "b0"]
-    assert names(choose_per_minute(pool, 20.0, 0.0, 6.0, rng())) == ["a0", "b0"]
+    assert [choice.seconds for choice in chosen.choices] == [25, 10]
+    assert set(names(by_uncertainty(pool_of(slices, 15.0), 60.0, rng()))) == {"a0", "a50", "b0"}
+    assert names(by_uncertainty(pool_of(slices), 20.0, rng())) == ["a0", "b0"]
 
 
 def test_every_further_slice_of_a_volume_counts_less() -> None:
     # a90 is worth 0.9, but half of it while a0 is in the batch: b0 with 0.5 comes first.
-    pool = [candidate("a", 0, 1.0), candidate("a", 90, 0.9), candidate("b", 0, 0.5)]
-    assert names(choose_per_minute(pool, 20.0, 0.0, 6.0, rng())) == ["a0", "b0"]
-    assert [c.value for c in choose_per_minute(pool, 30.0, 0.0, 6.0, rng())] == pytest.approx(
-        [1, 0.45, 0.5]
-    )
+    pool = pool_of([Slice("a", 0, 1.0), Slice("a", 90, 0.9), Slice("b", 0, 0.5)])
+    assert names(by_uncertainty(pool, 20.0, rng())) == ["a0", "b0"]
+    assert values(by_uncertainty(pool, 30.0, rng())) == pytest.approx([1, 0.45, 0.5])
 
 
 def test_cheap_slices_win_over_somewhat_better_dear_ones() -> None:
-    pool = [candidate("a", 0, 1.0, seconds=50), candidate("b", 0, 0.5, seconds=20)]
-    assert names(choose_per_minute(pool, 50.0, 0.0, 6.0, rng())) == ["b0"]
+    pool = pool_of([Slice("a", 0, 1.0, seconds=50), Slice("b", 0, 0.5, seconds=20)])
+    assert names(by_uncertainty(pool, 50.0, rng())) == ["b0"]
 
 
 def test_a_neighbour_waits_for_a_distant_slice() -> None:
-    pool = [candidate("a", 0, 1.0), candidate("a", 2, 0.9), candidate("a", 30, 0.5)]
-    near = choose_per_minute(pool, 20.0, 0.0, 6.0, rng())
+    pool = pool_of([Slice("a", 0, 1.0), Slice("a", 2, 0.9), Slice("a", 30, 0.5)])
+    near = by_uncertainty(pool, 20.0, rng())
     assert names(near) == ["a0", "a30"]
-    assert [choice.value for choice in near] == pytest.approx([1, 0.5 / 2])
-    assert names(choose_per_minute(pool, 20.0, 0.0, 0.5, rng())) == ["a0", "a2"]
-    all_of_it = choose_per_minute(pool, 30.0, 0.0, 6.0, rng())
-    assert all_of_it[-1].value == pytest.approx(0.9 * (1 - math.exp(-((2 / 6) ** 2))) / 3)
+    assert values(near) == pytest.approx([1, 0.5 / 2])
+    assert names(by_uncertainty(replace(pool, redundancy_mm=0.5), 20.0, rng())) == ["a0", "a2"]
+    all_of_it = by_uncertainty(pool, 30.0, rng())
+    assert names(all_of_it) == ["a0", "a2", "a30"]
+    assert values(all_of_it)[1] == pytest.approx(0.9 * (1 - math.exp(-((2 / 6) ** 2))) / 3)
 
 
 @pytest.mark.parametrize(
@@ -93,66 +153,51 @@ def test_a_neighbour_waits_for_a_distant_slice() -> None:
 def test_annotated_slices_count_in_their_volume_and_plane(
     annotated: list[Annotated], first: str
 ) -> None:
-    pool = [candidate("a", 10, 1.0), candidate("a", 40, 0.9)]
-    assert names(choose_per_minute(pool, 10.0, 0.0, 6.0, rng(), annotated)) == [first]
+    pool = pool_of([Slice("a", 10, 1.0), Slice("a", 40, 0.9)], annotated=annotated)
+    assert names(by_uncertainty(pool, 10.0, rng())) == [first]
 
 
 def test_other_planes_of_the_volume_keep_their_value() -> None:
-    pool = [
-        candidate("a", 5, 1.0),
-        candidate("a", 6, 0.9),
-        candidate("a", 5, 0.8, plane=Plane.SAGITTAL),
-    ]
-    chosen = choose_per_minute(pool, 20.0, 0.0, 6.0, rng())
-    assert [choice.candidate.key.plane for choice in chosen] == [Plane.AXIAL, Plane.SAGITTAL]
+    slices = [Slice("a", 5, 1.0), Slice("a", 6, 0.9), Slice("a", 5, 0.8, plane=Plane.SAGITTAL)]
+    chosen = by_uncertainty(pool_of(slices), 20.0, rng())
+    assert [each.candidate.key.plane for each in chosen.choices] == [Plane.AXIAL, Plane.SAGITTAL]
 
 
 def test_what_does_not_fit_is_passed_over() -> None:
-    pool = [candidate("a", 0, 9.0, seconds=100), candidate("b", 0, 0.1), candidate("b", 9, 0.0)]
-    assert names(choose_per_minute(pool, 99.0, 15.0, 6.0, rng())) == ["b0", "b9"]
+    pool = pool_of([Slice("a", 0, 9.0, seconds=100), Slice("b", 0, 0.1), Slice("b", 9, 0.0)], 15.0)
+    assert names(by_uncertainty(pool, 99.0, rng())) == ["b0", "b9"]
 
 
-def test_best_volume_comes_first_and_its_slices_stay_together() -> None:
-    pool = [candidate("a", k * 90, 0.5) for k in range(2)]
-    pool += [candidate("b", k * 90, 0.9 - 0.3 * k) for k in range(2)]
-    chosen = choose_per_minute(pool, 1000.0, 5.0, 6.0, rng())
-    assert names(chosen)[:2] == ["b0", "b90"]
-    assert sorted(names(chosen)[2:]) == ["a0", "a90"]
-    assert [choice.seconds for choice in chosen] == [15, 10, 15, 10]
+def test_equals_are_taken_by_the_seed() -> None:
+    pool = pool_of([Slice(f"v{k}", 0) for k in range(20)])
+    first = names(by_uncertainty(pool, 50.0, rng(1)))
+    assert names(by_uncertainty(pool, 50.0, rng(1))) == first
+    assert names(by_uncertainty(pool, 50.0, rng(2))) != first
 
 
-def test_equals_are_taken_by_the_seed_not_by_the_order_of_the_pool() -> None:
-    pool = [candidate(f"v{k}", 0) for k in range(20)]
-    first = names(choose_per_minute(pool, 50.0, 0.0, 6.0, rng(1)))
-    assert names(choose_per_minute(pool[::-1], 50.0, 0.0, 6.0, rng(1))) == first
-    assert names(choose_per_minute(pool, 50.0, 0.0, 6.0, rng(2))) != first
-
-
-def plain_greedy(
-    pool: list[Candidate], budget: float, first: float, reach: float, annotated: list[Annotated]
-) -> set[SliceKey]:
-    """The definition, one candidate at a time."""
-    chosen: list[Candidate] = []
+def plain_greedy(pool: Pool, slices: list[Slice], budget: float) -> set[tuple[str, int, int]]:
+    """The definition, one slice at a time."""
+    chosen: list[Slice] = []
     while True:
-        best: tuple[float, Candidate, float] | None = None
-        for each in pool:
-            opened = any(c.key.volume == each.key.volume for c in chosen)
-            seconds = each.seconds + (0.0 if opened else first)
+        best: tuple[float, Slice, float] | None = None
+        for each in slices:
+            opened = any(c.volume == each.volume for c in chosen)
+            seconds = each.seconds + (0.0 if opened else pool.first_slice_s)
             if each in chosen or seconds > budget:
                 continue
-            others = [(c.key.volume, c.key.plane, c.position_mm) for c in chosen]
+            others = [(c.volume, c.plane, c.index * c.mm) for c in chosen]
             gaps = [
-                abs(mm - each.position_mm)
-                for volume, plane, mm in [*others, *annotated]
-                if (volume, plane) == (each.key.volume, each.key.plane)
+                abs(mm - each.index * each.mm)
+                for volume, plane, mm in [*others, *pool.annotated]
+                if (volume, plane) == (each.volume, each.plane)
             ]
-            left = 1 - math.exp(-((min(gaps) / reach) ** 2)) if gaps else 1.0
-            in_volume = sum(c.key.volume == each.key.volume for c in chosen)
+            left = 1 - math.exp(-((min(gaps) / pool.redundancy_mm) ** 2)) if gaps else 1.0
+            in_volume = sum(c.volume == each.volume for c in chosen)
             rate = each.value * left / (1 + in_volume) / seconds
             if best is None or rate > best[0]:
                 best = (rate, each, seconds)
         if best is None:
-            return {each.key for each in chosen}
+            return {each.place() for each in chosen}
         chosen.append(best[1])
         budget -= best[2]
 
@@ -160,188 +205,206 @@ def plain_greedy(
 @settings(deadline=None, max_examples=60)
 @given(
     seed=st.integers(0, 10_000),
-    budget=st.floats(1, 400),
+    budget=st.integers(1000, 400_000),
     first=st.sampled_from([0.0, 15.0]),
     reach=st.sampled_from([1.0, 6.0, 30.0]),
 )
 def test_lazy_choice_is_the_plain_greedy_one(
-    seed: int, budget: float, first: float, reach: float
+    seed: int, budget: int, first: float, reach: float
 ) -> None:
     draw = rng(seed)
     # Irregular numbers, so that there are no equals and the answer is unique.
-    pool = [
-        candidate(f"v{k % 3}", k, 0.1 + draw.random(), 5 + 20 * draw.random(), plane, mm=2.7)
+    slices = [
+        Slice(f"v{k % 3}", k, 0.1 + draw.random(), float(draw.integers(5000, 25_000)) / 1000, plane,
+              mm=2.7)
         for k, plane in enumerate(list(Plane) * 7)
-    ]
+    ]  # fmt: skip
     annotated = [("v0", Plane.AXIAL, 11.3), ("v1", Plane.CORONAL, 2.2)]
-    chosen = choose_per_minute(pool, budget, first, reach, rng(), annotated)
-    assert {each.candidate.key for each in chosen} == plain_greedy(
-        pool, budget, first, reach, annotated
-    )
+    pool = pool_of(slices, first, annotated, reach)
+    chosen = by_uncertainty(pool, budget / 1000, rng())
+    keys = {each.candidate.key for each in chosen.choices}
+    found = {(key.volume, PLANES.index(key.plane), key.index) for key in keys}
+    # A microsecond for the plain sums, which are rounded.
+    assert found == plain_greedy(pool, slices, budget / 1000 + 1e-6)
 
 
-def test_reason_says_why_how_and_how_long() -> None:
-    one = Candidate(SliceKey("a", Plane.AXIAL, 3), 0.4, 9.0, 3.0, 0.62, 0.41, "correct")
-    (choice,) = choose_per_minute([one], 60.0, 15.0, 6.0, rng())
-    assert choice.reason == (
-        "uncertain round the predicted edge: entropy 0.41, expected Dice 0.62; "
-        "correct, about 0.4 min"
-    )
-    bare = Candidate(SliceKey("a", Plane.AXIAL, 3), 0.4, 54.0, 3.0, None, None, "draw")
-    (choice,) = choose_per_minute([bare], 60.0, 0.0, 6.0, rng())
-    assert choice.reason == "uncertain round the predicted edge: value 0.40; draw, about 0.9 min"
+# Knapsack and coverage
 
 
-# Baselines
+def test_knapsack_takes_the_dearer_pair_that_greedy_would_miss() -> None:
+    # Per second a0 is best, but it blocks b0 and b1, which are worth more together.
+    pool = pool_of([Slice("a", 0, 6.0, 30), Slice("b", 0, 5.0, 30), Slice("b", 1, 5.0, 30)], 15.0)
+    chosen = knapsack(pool, 84.0, rng())
+    assert names(chosen) == ["b0", "b1"]
+    assert chosen.note == "budget used 1.2 of 1.4 minutes, gap 0 %"
+    assert names(by_uncertainty(pool, 84.0, rng())) == ["a0"]
 
 
-def test_random_is_uniform_over_slices_whatever_their_scores() -> None:
-    slices = [candidate("a", k, value=10.0 * k) for k in range(3)] + [candidate("b", 0)]
-    pool = Pool(slices, 0.0)
-    counts = Counter(names(random_slices(pool, 10.0, rng(seed)))[0] for seed in range(400))
-    # Each expected 100 times with a standard deviation of 8.7; the seeds are fixed.
-    assert set(counts) == {"a0", "a1", "a2", "b0"}
-    assert all(65 <= count <= 135 for count in counts.values())
-    (choice,) = random_slices(pool, 10.0, rng())
-    assert choice.reason == "random; correct, about 0.2 min"
+def test_knapsack_asks_for_nothing_that_gains_nothing() -> None:
+    pool = pool_of([Slice("a", 0, 1.0), Slice("a", 1, 0.0)])
+    assert names(knapsack(pool, 600.0, rng())) == ["a0"]
+    assert knapsack(pool_of([Slice("a", 0, 0.0)]), 600.0, rng()).choices == ()
 
 
-def test_whole_entropy_takes_the_highest_at_any_price() -> None:
-    slices = [candidate("a", 0, 0.3, seconds=5), candidate("b", 1, 0.9, seconds=90)]
-    slices += [candidate("b", 2, 0.8), candidate("c", 3, 0.7)]
-    chosen = by_whole_entropy(Pool(slices, 0.0), 105.0, rng())
-    assert set(names(chosen)) == {"b1", "b2", "a0"}
-    assert {choice.reason for choice in chosen} >= {
-        "whole-slice entropy 0.90; correct, about 1.5 min"
-    }
+@pytest.mark.parametrize("seed", range(8))
+def test_knapsack_is_what_trying_all_finds(seed: int) -> None:
+    draw = rng(seed)
+    slices = [Slice("abc"[k % 3], k, draw.random(), float(draw.integers(5, 40))) for k in range(10)]
+    best = 0.0
+    for size in range(11):
+        for some in combinations(slices, size):
+            opening = 15.0 * len({each.volume for each in some})
+            if sum(each.seconds for each in some) + opening <= 120:
+                best = max(best, sum(each.value for each in some))
+    assert sum(values(knapsack(pool_of(slices, 15.0), 120.0, rng()))) == pytest.approx(best)
 
 
-def test_whole_entropy_needs_scores() -> None:
-    bare = Candidate(SliceKey("a", Plane.AXIAL, 3), 0.4, 9.0, 3.0, None, 0.5, "draw")
-    with pytest.raises(ValueError, match="a/axial/003: no whole-slice entropy"):
-        by_whole_entropy(Pool([bare], 0.0), 60.0, rng())
+def kinds(gain: float = 1.0) -> list[Slice]:
+    """Two kinds of slices, alike within a kind; the first kind gains somewhat more."""
+    first = [Slice(f"a{k}", 0, 1.1 * gain, features=(5.0, 0.1 * k)) for k in range(4)]
+    return first + [Slice(f"b{k}", 0, gain, features=(-5.0, 0.1 * k)) for k in range(4)]
 
 
-def stack_of(volumes: int, slices: int) -> list[Candidate]:
-    return [candidate(f"v{v}", k) for v in range(volumes) for k in range(slices)]
+def volumes(chosen: Chosen) -> set[str]:
+    return {choice.candidate.key.volume[0] for choice in chosen.choices}
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_strided_covers_all_volumes_and_heights(seed: int) -> None:
-    chosen = strided_slices(Pool(stack_of(8, 33), 0.0), 80.0, rng(seed))
-    assert len({choice.candidate.key.volume for choice in chosen}) == 8
-    heights = sorted(choice.candidate.key.index / 32 for choice in chosen)
-    gaps = np.diff([*heights, heights[0] + 1])
-    # The golden ratio leaves no gap wider than 0.236 round the circle for eight points.
-    assert gaps.max() <= 0.236 + 2 / 32
+def test_coverage_takes_one_of_each_kind() -> None:
+    pool = pool_of(kinds())
+    chosen = coverage(pool, 20.0, rng())
+    assert volumes(chosen) == {"a", "b"}
+    assert volumes(knapsack(pool, 20.0, rng())) == {"a"}
+    assert chosen.note.startswith("at least ")
+    share = int(chosen.note.split()[2])
+    assert 41 <= share <= 100
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_strided_second_slice_is_half_a_stack_away(seed: int) -> None:
-    chosen = strided_slices(Pool(stack_of(4, 33), 0.0), 80.0, rng(seed))
-    for first, second in zip(chosen[::2], chosen[1::2], strict=True):
-        assert first.candidate.key.volume == second.candidate.key.volume
-        apart = abs(first.candidate.key.index - second.candidate.key.index)
-        assert abs(apart - 16) <= 1
+def test_coverage_does_not_care_in_which_unit_gain_is() -> None:
+    small, large = pool_of(kinds(1e-3)), pool_of(kinds(1e3))
+    assert names(coverage(small, 30.0, rng())) == names(coverage(large, 30.0, rng()))
 
 
-def test_strided_takes_every_slice_once_when_it_can() -> None:
-    chosen = strided_slices(Pool(stack_of(3, 7), 0.0), 210.0, rng())
-    assert sorted(names(chosen)) == sorted(f"v{v}{k}" for v in range(3) for k in range(7))
+def test_coverage_heeds_gain_where_slices_cover_alike() -> None:
+    slices = [Slice(f"v{k}", 0, 1.0 + (k == 2), features=(float(k % 2), 0.0)) for k in range(4)]
+    assert names(coverage(pool_of(slices), 10.0, rng())) == ["v20"]
 
 
-def test_strided_begins_with_the_least_annotated_volumes() -> None:
-    annotated = [("v0", Plane.AXIAL, 1.0), ("v1", Plane.AXIAL, 1.0), ("v1", Plane.AXIAL, 5.0)]
-    pool = Pool(stack_of(3, 7), 0.0, annotated)
-    for seed in range(4):
-        # v2 until it has one like v0, then these two by turns until they have two like v1.
-        assert {n[:2] for n in names(strided_slices(pool, 10.0, rng(seed)))} == {"v2"}
-        counts = Counter(n[:2] for n in names(strided_slices(pool, 30.0, rng(seed))))
-        assert counts == {"v2": 2, "v0": 1}
+def test_coverage_leaves_annotated_places_alone() -> None:
+    slices = [Slice(volume, 3, features=(side, 0.0)) for volume, side in (("a", 1.0), ("b", -1.0))]
+    for volume, other in ("ab", "ba"):
+        pool = pool_of(slices, annotated=[(volume, Plane.AXIAL, 2.0)])
+        assert volumes(coverage(pool, 10.0, rng())) == {other}
 
 
-def test_strided_planes_take_turns() -> None:
-    slices = [candidate(f"v{v}", k, plane=plane) for v in range(3) for k in range(9)
-              for plane in Plane]  # fmt: skip
-    one_each = strided_slices(Pool(slices, 0.0), 30.0, rng())
-    assert {choice.candidate.key.plane for choice in one_each} == set(Plane)
-    three_each = strided_slices(Pool(slices, 0.0), 90.0, rng())
-    counts = Counter((c.candidate.key.volume, c.candidate.key.plane) for c in three_each)
-    assert set(counts.values()) == {1}
+def test_coverage_says_when_it_looked_at_a_sample_only() -> None:
+    draw = rng()
+    slices = [Slice("a", k, features=tuple(draw.normal(size=2))) for k in range(5000)]
+    note = coverage(pool_of(slices), 30.0, rng()).note
+    assert note.endswith("% of the optimum (covering judged on a sample of the 5000 slices)")
 
 
-# One-shot
-
-
-def kinds(volumes: int) -> tuple[list[Candidate], np.ndarray]:
-    """Volumes of four slices each, one of each of four kinds."""
-    features = np.eye(4, dtype=np.float32)[np.tile(np.arange(4), volumes)] * 100
-    noise = rng().normal(size=features.shape)
-    return stack_of(volumes, 4), (features + noise).astype(np.float32)
-
-
-def test_one_shot_takes_each_kind_from_another_volume() -> None:
-    slices, features = kinds(6)
-    chosen = one_shot(Pool(slices, 15.0, features=features), 100.0, rng())
-    assert sorted(choice.candidate.key.index for choice in chosen) == [0, 1, 2, 3]
-    assert len({choice.candidate.key.volume for choice in chosen}) == 4
-    assert {choice.reason for choice in chosen} == {
-        "representative of 6 similar slices; correct, about 0.4 min"
-    }
-    assert {choice.value for choice in chosen} == {6}
-
-
-def test_one_shot_passes_over_air_and_annotated_volumes() -> None:
-    slices, features = kinds(6)
-    information = np.tile([1, 1, 1, 0.01], 6).astype(np.float32)
-    annotated = [("v0", Plane.AXIAL, 0.0), ("v1", Plane.AXIAL, 0.0)]
-    pool = Pool(slices, 15.0, annotated, features, information)
-    chosen = one_shot(pool, 100.0, rng())
-    assert {choice.candidate.key.index for choice in chosen} == {0, 1, 2}
-    assert {choice.candidate.key.volume for choice in chosen} == {"v2", "v3", "v4", "v5"}
-
-
-def test_one_shot_uses_what_the_budget_still_affords() -> None:
-    # Two volumes: the third slice opens none and so costs less.
-    slices, features = kinds(2)
-    chosen = one_shot(Pool(slices, 15.0, features=features), 60.0, rng())
-    assert [choice.seconds for choice in chosen] in ([25, 10, 25], [25, 25, 10])
-    everything = one_shot(Pool(slices, 15.0, features=features), 1000.0, rng())
-    assert len(everything) == 8
-
-
-def test_one_shot_does_not_care_about_the_order_of_the_pool() -> None:
-    slices, features = kinds(6)
-    forward = one_shot(Pool(slices, 15.0, features=features), 60.0, rng(3))
-    turned = one_shot(Pool(slices[::-1], 15.0, features=features[::-1]), 60.0, rng(3))
-    assert names(turned) == names(forward)
-
-
-def test_one_shot_needs_features() -> None:
+def test_coverage_needs_features() -> None:
     with pytest.raises(ValueError, match="needs the features"):
-        one_shot(Pool(stack_of(1, 3), 0.0), 60.0, rng())
+        coverage(pool_of(stacks(1, 3)), 60.0, rng())
+
+
+# Reasons
+
+
+KEY = SliceKey("a", Plane.AXIAL, 3)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "seconds", "why", "sentence"),
+    [
+        (
+            Candidate(KEY, 42.0, "correct", 0.612, 0.45, 0.77, 0.3,
+                      "upper border disagrees with the coronal view"),
+            42.0,
+            "",
+            "expected Dice 0.61 (0.45 to 0.77), upper border disagrees with the coronal view; "
+            "correct, about 0.7 min",
+        ),
+        (
+            Candidate(KEY, 10.0, "confirm", 0.98, 0.9, 1.0, 0.1),
+            25.0,
+            "random",
+            "random: expected Dice 0.98 (0.90 to 1.00); probably nothing to do, about 0.4 min",
+        ),
+        (
+            Candidate(KEY, 72.0, "draw"),
+            72.0,
+            "representative of 12 similar slices",
+            "representative of 12 similar slices; draw, about 1.2 min",
+        ),
+        (Candidate(KEY, 72.0, "draw"), 72.0, "", "draw, about 1.2 min"),
+        (Candidate(KEY, 6.0, "draw", 0.5), 6.0, "", "expected Dice 0.50; draw, about 0.1 min"),
+    ],
+)  # fmt: skip
+def test_reason(candidate: Candidate, seconds: float, why: str, sentence: str) -> None:
+    assert reason(candidate, seconds, why) == sentence
+
+
+def test_an_audit_does_not_tell_what_the_model_expects() -> None:
+    candidate = Candidate(KEY, 60.0, "draw", 0.61, 0.45, 0.77, 0.3, "upper border unclear")
+    assert reason(candidate, 75.0, audit=True) == (
+        "drawn by chance and shown blank, to check the model's own estimate; draw, about 1.2 min"
+    )
 
 
 # What goes in
 
 
+def test_candidates_say_what_the_pool_knows() -> None:
+    one = Slice("b", 7, 0.4, 9.0, Plane.SAGITTAL, dice=0.5, doubt="lower border unclear")
+    pool = pool_of([one, Slice("a", 1)])
+    candidate = pool.candidate(1)
+    assert candidate.key == SliceKey("b", Plane.SAGITTAL, 7)
+    assert (candidate.seconds, candidate.how) == (9.0, "correct")
+    assert (candidate.dice_low, candidate.expected_dice) == pytest.approx((0.34, 0.5))
+    assert (candidate.dice_high, candidate.entropy) == pytest.approx((0.66, 0.4))
+    assert candidate.doubt == "lower border unclear"
+    bare = replace(pool, scored=None).candidate(1)
+    assert bare == Candidate(candidate.key, 9.0, "correct")
+
+
 @pytest.mark.parametrize(
-    ("value", "seconds"), [(-1.0, 1.0), (math.nan, 1.0), (math.inf, 1.0), (1.0, 0.0), (1.0, -2.0)]
+    ("change", "message"),
+    [
+        ({"first_slice_s": -1.0}, "must not be negative"),
+        ({"redundancy_mm": 0.0}, "must be above 0"),
+        ({"seconds": np.array([10.0, 0.0])}, "seconds must be finite and above 0"),
+        ({"seconds": np.array([10.0, np.nan])}, "seconds must be finite and above 0"),
+        ({"blank_seconds": np.array([10.0, -1.0])}, "seconds must be finite and above 0"),
+        ({"blank_seconds": np.array([10.0])}, "blank_seconds has 1 rows for 2 slices"),
+        ({"features": np.zeros((3, 2), np.float32)}, "features has 3 rows for 2 slices"),
+        ({"information": np.zeros(3, np.float32)}, "information has 3 rows for 2 slices"),
+        ({"volumes": ("b", "a")}, "names must ascend"),
+        ({"volumes": ("a",)}, "numbers of volumes or planes"),
+        ({"plane": np.array([0, 3])}, "numbers of volumes or planes"),
+        ({"volume": np.array([1, 0])}, "rows must ascend"),
+        ({"volume": np.array([0, 0]), "index": np.array([1, 1])}, "rows must ascend"),
+    ],
 )
-def test_candidates_with_impossible_numbers_are_refused(value: float, seconds: float) -> None:
-    with pytest.raises(ValueError, match="a/axial/000"):
-        candidate("a", 0, value, seconds)
+def test_pools_that_do_not_fit_together_are_refused(
+    change: dict[str, object], message: str
+) -> None:
+    pool = pool_of([Slice("a", 1), Slice("b", 0)])
+    with pytest.raises(ValueError, match=message):
+        replace(pool, **change)  # type: ignore[arg-type]
 
 
-def test_pools_that_do_not_fit_together_are_refused() -> None:
-    one = candidate("a", 0)
-    with pytest.raises(ValueError, match="twice"):
-        Pool([one, one], 0.0)
-    with pytest.raises(ValueError, match="features"):
-        Pool([one], 0.0, features=np.zeros((2, 3), dtype=np.float32))
-    with pytest.raises(ValueError, match="information"):
-        Pool([one], 0.0, information=np.zeros(2, dtype=np.float32))
-    with pytest.raises(ValueError, match="must not be negative"):
-        Pool([one], -1.0)
-    with pytest.raises(ValueError, match="above 0"):
-        Pool([one], 0.0, redundancy_mm=0.0)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"gain": np.array([1.0])}, "gain has 1 entries for 2 slices"),
+        ({"gain": np.array([1.0, -0.1])}, "gain must be finite and not negative"),
+        ({"expected_dice": np.array([1.0, np.nan])}, "expected_dice must be finite"),
+        ({"shown": np.array([[1.0, np.inf]])}, "shown must be finite"),
+        ({"shown": np.ones((2, 1))}, "shown has 1 entries for 2 slices"),
+    ],
+)
+def test_scores_that_mean_nothing_are_refused(change: dict[str, object], message: str) -> None:
+    pool = pool_of([Slice("a", 1), Slice("b", 0)])
+    with pytest.raises(ValueError, match=message):
+        replace(pool, scored=replace(pool.model_scores(), **change))  # type: ignore[arg-type]

@@ -11,140 +11,246 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activeseg.errors import ProjectError
-from activeseg.keys import Plane, SliceKey
-from activeseg.sampling import DEFAULT_STRATEGY, STRATEGIES, Candidate, Choice, Pool, strategy
+from activeseg.keys import Plane
+from activeseg.sampling import DEFAULT_STRATEGY, STRATEGIES, Chosen, Pool, strategy
+from small_pool import Slice, pool_of, rng
 
 EVERY = pytest.mark.parametrize("name", sorted(STRATEGIES))
-SEEDED = pytest.mark.parametrize("name", ["random", "strided", "one-shot"])
+SEEDED = pytest.mark.parametrize(
+    "name", ["auto", "clasp", "foreground-random", "one-shot", "random", "strided"]
+)
+ONLY_WITH_GAIN = ("coverage", "knapsack")
+"""These ask for nothing that adds nothing."""
+
+SCORES = st.sampled_from([0.0, 0.1, 0.5, 1.0]) | st.floats(0, 1)
 
 
 @st.composite
 def pools(draw: st.DrawFn) -> Pool:
     """Pools with equals, several planes, annotated slices, air and dear slices."""
-    keys = draw(
+    places = draw(
         st.lists(
-            st.builds(
-                SliceKey,
-                st.sampled_from(["a", "b", "c", "d"]),
-                st.sampled_from(Plane),
-                st.integers(0, 9),
+            st.tuples(
+                st.sampled_from(["a", "b", "c", "d"]), st.sampled_from(Plane), st.integers(0, 9)
             ),
             max_size=25,
             unique=True,
         )
     )
-    score, seconds = st.floats(0, 1), st.sampled_from([5.0, 10.0, 12.3, 60.0])
-    candidates = [
-        Candidate(key, draw(score), draw(seconds), key.index * 2.5, 0.5, 0.3, "draw", draw(score))
-        for key in keys
+    numbers = rng(draw(st.integers(0, 99)))
+    information = draw(st.booleans())
+    slices = [
+        Slice(
+            volume,
+            index,
+            draw(SCORES),
+            draw(st.sampled_from([5.0, 10.0, 12.3, 60.0])),
+            plane,
+            mm=2.5,
+            dice=draw(SCORES),
+            shown=(draw(SCORES), draw(SCORES)),
+            class_entropy=(draw(SCORES), draw(SCORES)),
+            features=tuple(numbers.normal(size=5)),
+            information=float(numbers.random()) if information else None,
+            blank_seconds=20.0,
+        )
+        for volume, plane, index in places
     ]
-    rng = np.random.default_rng(draw(st.integers(0, 99)))
-    return Pool(
-        candidates,
+    return pool_of(
+        slices,
         first_slice_s=draw(st.sampled_from([0.0, 8.0, 15.0])),
         annotated=draw(st.sampled_from([(), (("a", Plane.AXIAL, 3.0),)])),
-        features=rng.normal(size=(len(keys), 5)).astype(np.float32),
-        information=draw(st.sampled_from([None, rng.random(len(keys)).astype(np.float32)])),
+        round_number=draw(st.integers(1, 6)),
+        structures=2,
     )
 
 
-def choose(name: str, pool: Pool, budget_s: float, seed: int = 0) -> list[Choice]:
-    return strategy(name).choose(pool, budget_s=budget_s, rng=np.random.default_rng(seed))
+def choose(name: str, pool: Pool, budget_s: float, seed: int = 0) -> Chosen:
+    return strategy(name).choose(pool, budget_s=budget_s, rng=rng(seed))
 
 
 @EVERY
 @settings(deadline=None, max_examples=40)
-@given(pool=pools(), budget=st.floats(0.5, 400), seed=st.integers(0, 99))
+@given(pool=pools(), budget=st.floats(0.5, 400) | st.just(1e7), seed=st.integers(0, 99))
 def test_contract(name: str, pool: Pool, budget: float, seed: int) -> None:
-    chosen = choose(name, pool, budget, seed)
+    batch = choose(name, pool, budget, seed)
+    chosen = batch.choices
     keys = [choice.candidate.key for choice in chosen]
 
-    # Slices of the pool, each once.
+    # Slices of the pool, each once; what is said of them is what the pool says.
+    rows = {pool.key(row): row for row in range(len(pool))}
     assert len(set(keys)) == len(keys)
-    assert all(choice.candidate in pool.candidates for choice in chosen)
+    for choice in chosen:
+        candidate = pool.candidate(rows[choice.candidate.key])
+        if choice.audit:
+            candidate = replace(candidate, seconds=20.0, how="draw")
+        assert choice.candidate == candidate
 
-    # Slices of a volume follow each other; the first of them pays for opening it.
+    # Slices of a volume follow each other by plane and index; the first pays for opening it.
     runs = [list(run) for _, run in groupby(chosen, key=lambda c: c.candidate.key.volume)]
     assert len(runs) == len({key.volume for key in keys})
-    for first, *rest in runs:
-        assert first.seconds == first.candidate.seconds + pool.first_slice_s
-        assert all(choice.seconds == choice.candidate.seconds for choice in rest)
+    for run in runs:
+        places = [rows[choice.candidate.key] for choice in run]
+        assert places == sorted(places)
+        assert run[0].seconds == run[0].candidate.seconds + pool.first_slice_s
+        assert all(choice.seconds == choice.candidate.seconds for choice in run[1:])
 
-    # Within the budget, and no other slice fits.
+    # Within the budget, and no other slice fits (the budget counts in whole milliseconds).
     left = budget - sum(choice.seconds for choice in chosen)
     assert left >= -1e-9
     opened = {key.volume for key in keys}
-    for other in pool.candidates:
-        if other.key not in keys:
-            opens = 0.0 if other.key.volume in opened else pool.first_slice_s
-            assert other.seconds + opens > left - 1e-9
+    for key, row in rows.items():
+        worth = 1.0 if name not in ONLY_WITH_GAIN else pool.model_scores().gain[row]
+        if key not in keys and worth > 0:
+            opens = 0.0 if key.volume in opened else pool.first_slice_s
+            assert float(pool.seconds[row]) + opens > left - 0.001
 
     # One sentence for a person, and the same batch for the same seed.
     assert all(choice.reason and "\n" not in choice.reason for choice in chosen)
-    assert choose(name, pool, budget, seed) == chosen
+    assert "\n" not in batch.note
+    assert choose(name, pool, budget, seed) == batch
 
 
 def plain_pool(volumes: int = 6, slices: int = 8) -> Pool:
-    rng = np.random.default_rng(0)
-    candidates = [
-        Candidate(
-            SliceKey(f"v{v}", Plane.AXIAL, k), score, 10.0, k * 2.0, 0.5, score, "draw", score
-        )
-        for v in range(volumes)
-        for k in range(slices)
-        for score in [float(rng.random())]
-    ]
-    features = rng.normal(size=(len(candidates), 5)).astype(np.float32)
-    return Pool(candidates, 15.0, features=features)
+    numbers = rng(0)
+    return pool_of(
+        [
+            Slice(
+                f"v{v}",
+                k,
+                float(numbers.random()),
+                mm=2.0,
+                dice=float(numbers.random()),
+                shown=tuple(numbers.random(2)),
+                class_entropy=tuple(numbers.random(2)),
+                features=tuple(numbers.normal(size=5)),
+            )
+            for v in range(volumes)
+            for k in range(slices)
+        ],
+        first_slice_s=15.0,
+        round_number=2,
+    )
 
 
 def chosen_keys(name: str, pool: Pool, budget_s: float = 120.0, seed: int = 0) -> set[str]:
-    return {str(choice.candidate.key) for choice in choose(name, pool, budget_s, seed)}
-
-
-@EVERY
-def test_order_of_the_pool_does_not_matter(name: str) -> None:
-    pool = plain_pool()
-    assert pool.features is not None
-    turned = replace(pool, candidates=pool.candidates[::-1], features=pool.features[::-1])
-    assert chosen_keys(name, turned) == chosen_keys(name, pool)
+    return {str(choice.candidate.key) for choice in choose(name, pool, budget_s, seed).choices}
 
 
 @EVERY
 def test_budget_and_first_slice_overhead_change_the_batch(name: str) -> None:
     pool = plain_pool()
-    batch = choose(name, pool, 120.0)
-    assert len(choose(name, pool, 240.0)) > len(batch)
-    assert len(choose(name, replace(pool, first_slice_s=0.0), 120.0)) > len(batch)
+    batch = chosen_keys(name, pool)
+    assert len(chosen_keys(name, pool, 240.0)) > len(batch)
+    assert len(chosen_keys(name, replace(pool, first_slice_s=0.0))) > len(batch)
+
+
+@EVERY
+@pytest.mark.parametrize(("minutes", "fewest", "most"), [(10, 14, 50), (180, 350, 960)])
+def test_ten_minutes_and_three_hours_are_both_good_plans(
+    name: str, minutes: int, fewest: int, most: int
+) -> None:
+    pool = plain_pool(volumes=30, slices=32)
+    pool = replace(pool, seconds=rng(3).uniform(8.0, 40.0, len(pool)))
+    chosen = choose(name, pool, 60.0 * minutes).choices
+    spent = sum(choice.seconds for choice in chosen)
+    assert 0.97 * 60 * minutes <= spent <= 60 * minutes
+    assert fewest <= len(chosen) <= most
+    # Most of a session is spent on slices, not on opening volumes.
+    opening = 15.0 * len({choice.candidate.key.volume for choice in chosen})
+    assert opening <= 0.5 * spent
 
 
 @SEEDED
 def test_another_seed_gives_another_batch(name: str) -> None:
     pool = plain_pool()
-    assert chosen_keys(name, pool, seed=1) != chosen_keys(name, pool, seed=2)
+    assert len({frozenset(chosen_keys(name, pool, 300.0, seed)) for seed in range(6)}) > 1
+
+
+@pytest.mark.parametrize("name", sorted(set(STRATEGIES) - set(SEEDED.args[1])))
+def test_no_chance_where_nothing_is_equal(name: str) -> None:
+    pool = plain_pool()
+    assert len({frozenset(chosen_keys(name, pool, 300.0, seed)) for seed in range(6)}) == 1
+
+
+RANKED_BY = {
+    "auto": ("gain", "shown"),
+    "knapsack": ("gain",),
+    "coverage": ("gain",),
+    "clasp": ("class_entropy", "whole_entropy", "round"),
+    "entropy-band": ("uncertainty",),
+    "foreground-random": ("shown",),
+    "entropy-mean": ("whole_entropy",),
+    "volume-epistemic": ("epistemic",),
+    "worst-dice": ("expected_dice", "shown"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "field"), [(name, field) for name, fields in RANKED_BY.items() for field in fields]
+)
+def test_what_a_strategy_ranks_by_changes_its_batch(name: str, field: str) -> None:
+    pool = plain_pool()
+    scores = pool.model_scores()
+    if field == "round":
+        changed = replace(scores, round=5)
+    elif field == "shown":
+        changed = replace(scores, shown=np.where(np.arange(len(pool)) % 3, 0.0, 1.0) * scores.shown)
+    else:
+        changed = replace(scores, **{field: getattr(scores, field)[..., ::-1] ** 3})
+    other = replace(pool, scored=changed)
+    assert chosen_keys(name, other, 300.0) != chosen_keys(name, pool, 300.0)
+
+
+@pytest.mark.parametrize("name", sorted(RANKED_BY))
+def test_other_scores_do_not_matter(name: str) -> None:
+    pool = plain_pool()
+    scores = pool.model_scores()
+    others = ("gain", "uncertainty", "whole_entropy", "epistemic", "class_entropy", "band_entropy",
+              "expected_dice", "shown", "round")  # fmt: skip
+    changes = {
+        field: 5 if field == "round" else getattr(scores, field)[..., ::-1] ** 3
+        for field in others
+        if field not in RANKED_BY[name]
+    }
+    other = replace(pool, scored=replace(scores, **changes))
+    assert chosen_keys(name, other, 300.0) == chosen_keys(name, pool, 300.0)
 
 
 @pytest.mark.parametrize(
     ("name", "changed"),
     [
-        ("entropy-band", {"redundancy_mm": 0.1}),
-        ("entropy-band", {"annotated": [("v1", Plane.AXIAL, mm) for mm in (0.0, 6.0, 12.0)]}),
+        *((name, {"redundancy_mm": 0.1}) for name in ("auto", "entropy-band")),
+        *(
+            (name, {"annotated": [("v1", Plane.AXIAL, mm) for mm in (0.0, 6.0, 12.0)]})
+            for name in ("auto", "coverage", "entropy-band")
+        ),
+        ("auto", {"blank_seconds": np.full(48, 35.0)}),
         ("strided", {"annotated": [(f"v{k}", Plane.AXIAL, 0.0) for k in (0, 1, 4)]}),
         ("one-shot", {"annotated": [(f"v{k}", Plane.AXIAL, 0.0) for k in (0, 1, 4)]}),
         ("one-shot", {"information": np.array([0.01, 1] * 24, dtype=np.float32)}),
-        ("one-shot", {"features": np.arange(144, dtype=np.float32).reshape(48, 3) % 7}),
+        *(
+            (name, {"features": np.arange(144, dtype=np.float32).reshape(48, 3) % 7})
+            for name in ("coverage", "one-shot")
+        ),
     ],
 )
 def test_what_a_strategy_reads_changes_its_batch(name: str, changed: dict[str, object]) -> None:
     pool = plain_pool()
-    assert chosen_keys(name, replace(pool, **changed)) != chosen_keys(name, pool)  # type: ignore[arg-type]
+    other = replace(pool, **changed)  # type: ignore[arg-type]
+    budgets = (120.0, 300.0)
+    batches = [[chosen_keys(name, each, s) for s in budgets] for each in (other, pool)]
+    assert batches[0] != batches[1]
 
 
 @EVERY
-def test_nothing_to_choose_from_or_nothing_that_fits(name: str) -> None:
-    empty = Pool([], 15.0, features=np.zeros((0, 5), dtype=np.float32))
-    assert choose(name, empty, 600.0) == []
-    assert choose(name, plain_pool(), 24.0) == []
+def test_nothing_one_and_everything(name: str) -> None:
+    empty = pool_of([], 15.0, structures=2)
+    assert choose(name, empty, 600.0).choices == ()
+    assert choose(name, plain_pool(), 24.0).choices == ()
+    one = pool_of([Slice("a", 3, features=(1.0, 2.0))], 15.0)
+    assert chosen_keys(name, one, 25.0) == {"a/axial/003"}
+    assert len(chosen_keys(name, plain_pool(), 1e6)) == 48
 
 
 @EVERY
@@ -159,19 +265,23 @@ def test_registry_says_what_a_strategy_needs(name: str) -> None:
     found = strategy(name)
     assert found.name == name
     assert found.summary
-    assert found.needs_model == (found.acquisition != "none")
+    assert "\n" not in found.summary
+    assert found.needs_model == (name in RANKED_BY)
     pool = plain_pool()
-    if not found.needs_features:
-        assert chosen_keys(name, replace(pool, features=None)) == chosen_keys(name, pool)
-    if not found.needs_model:
-        bare = [
-            replace(c, value=0.0, expected_dice=None, entropy=None, whole_entropy=None)
-            for c in pool.candidates
-        ]
-        assert chosen_keys(name, replace(pool, candidates=bare)) == chosen_keys(name, pool)
+    without_features, bare = replace(pool, features=None), replace(pool, scored=None)
+    if found.needs_features:
+        with pytest.raises(ValueError, match="needs the features of the pool"):
+            choose(name, without_features, 60.0)
+    else:
+        assert chosen_keys(name, without_features) == chosen_keys(name, pool)
+    if found.needs_model:
+        with pytest.raises(ValueError, match="needs the scores of a model"):
+            choose(name, bare, 60.0)
+    else:
+        assert chosen_keys(name, bare) == chosen_keys(name, pool)
 
 
 def test_lookup() -> None:
-    assert strategy(DEFAULT_STRATEGY).per_minute
-    with pytest.raises(ProjectError, match="no strategy 'entropie'; choose one of entropy-band, "):
+    assert strategy(DEFAULT_STRATEGY).name == "auto"
+    with pytest.raises(ProjectError, match="no strategy 'entropie'; choose one of auto, "):
         strategy("entropie")

@@ -172,6 +172,9 @@ class Pool:
                 raise ValueError("seconds must be finite and above 0")
         if list(self.volumes) != sorted(set(self.volumes)):
             raise ValueError("the volumes' names must ascend")
+        numbers = ((self.volume, len(self.volumes)), (self.plane, len(PLANES)))
+        if any(((column < 0) | (column >= count)).any() for column, count in numbers):
+            raise ValueError("there are numbers of volumes or planes that do not exist")
         order = np.stack([self.volume, self.plane, self.index]).astype(np.int64)
         step = np.diff(order, axis=1)
         ascends = (step[0] > 0) | (

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from activeseg.sampling.batch import Batch, descending
 from activeseg.sampling.candidates import Chosen, Pool
@@ -15,12 +17,13 @@ from activeseg.sampling.redundancy import left_by_annotated
 
 __all__ = ["coverage", "knapsack"]
 
+Floats: TypeAlias = npt.NDArray[np.float64]
+
 
 def knapsack(pool: Pool, budget_s: float, rng: np.random.Generator) -> Chosen:
     """The slices of the greatest expected gain in all, exactly (`solve_knapsack`).
 
     Each slice counts by itself, next to another or not; slices without a gain are not asked for.
-    Nothing is left to chance.
 
     Raises:
         ValueError: If no model has scored the pool.
@@ -29,7 +32,10 @@ def knapsack(pool: Pool, budget_s: float, rng: np.random.Generator) -> Chosen:
     packed = solve_knapsack(gain, pool.seconds, pool.volume, pool.first_slice_s, budget_s)
     batch = Batch(pool, budget_s)
     batch.fill(packed.rows, gain)
-    used = f"budget used {packed.seconds / 60:.1f} of {budget_s / 60:.1f} minutes"
+    # Where the time limit ended the search, or gains differ by less than the solver looks at.
+    _fill_up(batch, gain, rng)
+    spent_s = (budget_ms(budget_s) - batch.left_ms) / 1000
+    used = f"budget used {spent_s / 60:.1f} of {budget_s / 60:.1f} minutes"
     # Rounded up, so that no gap reads as none.
     gap = math.ceil(10_000 * packed.gap) / 100
     return Chosen(batch.choices(), f"{used}, gap {gap:g} %")
@@ -66,9 +72,14 @@ def coverage(pool: Pool, budget_s: float, rng: np.random.Generator) -> Chosen:
     batch = Batch(pool, budget_s)
     batch.fill(covered.rows, values)
     # Where the best single slice beat the greedy choice, others may still fit.
-    rest = descending(values / pool.seconds, rng)
-    batch.fill(rest[values[rest] > 0], values)
+    _fill_up(batch, values, rng)
     note = f"at least {math.floor(100 * covered.share)} % of the optimum"
     if not covered.exact_problem:
         note += f" (covering judged on a sample of the {len(pool)} slices)"
     return Chosen(batch.choices(), note)
+
+
+def _fill_up(batch: Batch, values: Floats, rng: np.random.Generator) -> None:
+    """Take what still fits and is worth anything, the most per second first."""
+    rest = descending(values / batch.pool.seconds, rng)
+    batch.fill(rest[values[rest] > 0], values)

@@ -1,22 +1,19 @@
-"""The accounting, value per minute, the packing solvers and the reasons, by hand."""
+"""The accounting, and value per minute, by hand."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
-from itertools import combinations
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activeseg.keys import Plane, SliceKey
-from activeseg.sampling import PLANES, Annotated, Candidate, Chosen, Pool
+from activeseg.keys import Plane
+from activeseg.sampling import PLANES, Annotated, Chosen, Pool
 from activeseg.sampling.batch import Batch, descending
-from activeseg.sampling.packing import coverage, knapsack
 from activeseg.sampling.per_minute import by_uncertainty
-from activeseg.sampling.reasons import reason
 from activeseg.sampling.redundancy import left_by_annotated, nearest_annotated_mm, redundancy
 from small_pool import Slice, names, pool_of, rng, stacks
 
@@ -100,7 +97,7 @@ def test_value_left_next_to_an_annotated_slice() -> None:
 
 def test_nearest_annotated_slice_of_the_same_stack() -> None:
     slices = [Slice("a", k, mm=2.5) for k in (0, 3, 9)]
-    slices += [Slice("a", 3, mm=2.5, plane=Plane.SAGITTAL), Slice("b", 3, mm=2.5)]
+    slices += [Slice("a", 3, mm=2.5, plane=Plane.CORONAL), Slice("b", 3, mm=2.5)]
     annotated = [("a", Plane.AXIAL, 20.0), ("a", Plane.AXIAL, 5.0), ("gone", Plane.AXIAL, 0.0)]
     pool = pool_of(slices, annotated=annotated)
     assert nearest_annotated_mm(pool).tolist() == [5, 2.5, 2.5, np.inf, np.inf]
@@ -226,185 +223,3 @@ def test_lazy_choice_is_the_plain_greedy_one(
     found = {(key.volume, PLANES.index(key.plane), key.index) for key in keys}
     # A microsecond for the plain sums, which are rounded.
     assert found == plain_greedy(pool, slices, budget / 1000 + 1e-6)
-
-
-# Knapsack and coverage
-
-
-def test_knapsack_takes_the_dearer_pair_that_greedy_would_miss() -> None:
-    # Per second a0 is best, but it blocks b0 and b1, which are worth more together.
-    pool = pool_of([Slice("a", 0, 6.0, 30), Slice("b", 0, 5.0, 30), Slice("b", 1, 5.0, 30)], 15.0)
-    chosen = knapsack(pool, 84.0, rng())
-    assert names(chosen) == ["b0", "b1"]
-    assert chosen.note == "budget used 1.2 of 1.4 minutes, gap 0 %"
-    assert names(by_uncertainty(pool, 84.0, rng())) == ["a0"]
-
-
-def test_knapsack_asks_for_nothing_that_gains_nothing() -> None:
-    pool = pool_of([Slice("a", 0, 1.0), Slice("a", 1, 0.0)])
-    assert names(knapsack(pool, 600.0, rng())) == ["a0"]
-    assert knapsack(pool_of([Slice("a", 0, 0.0)]), 600.0, rng()).choices == ()
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_knapsack_is_what_trying_all_finds(seed: int) -> None:
-    draw = rng(seed)
-    slices = [Slice("abc"[k % 3], k, draw.random(), float(draw.integers(5, 40))) for k in range(10)]
-    best = 0.0
-    for size in range(11):
-        for some in combinations(slices, size):
-            opening = 15.0 * len({each.volume for each in some})
-            if sum(each.seconds for each in some) + opening <= 120:
-                best = max(best, sum(each.value for each in some))
-    assert sum(values(knapsack(pool_of(slices, 15.0), 120.0, rng()))) == pytest.approx(best)
-
-
-def kinds(gain: float = 1.0) -> list[Slice]:
-    """Two kinds of slices, alike within a kind; the first kind gains somewhat more."""
-    first = [Slice(f"a{k}", 0, 1.1 * gain, features=(5.0, 0.1 * k)) for k in range(4)]
-    return first + [Slice(f"b{k}", 0, gain, features=(-5.0, 0.1 * k)) for k in range(4)]
-
-
-def volumes(chosen: Chosen) -> set[str]:
-    return {choice.candidate.key.volume[0] for choice in chosen.choices}
-
-
-def test_coverage_takes_one_of_each_kind() -> None:
-    pool = pool_of(kinds())
-    chosen = coverage(pool, 20.0, rng())
-    assert volumes(chosen) == {"a", "b"}
-    assert volumes(knapsack(pool, 20.0, rng())) == {"a"}
-    assert chosen.note.startswith("at least ")
-    share = int(chosen.note.split()[2])
-    assert 41 <= share <= 100
-
-
-def test_coverage_does_not_care_in_which_unit_gain_is() -> None:
-    small, large = pool_of(kinds(1e-3)), pool_of(kinds(1e3))
-    assert names(coverage(small, 30.0, rng())) == names(coverage(large, 30.0, rng()))
-
-
-def test_coverage_heeds_gain_where_slices_cover_alike() -> None:
-    slices = [Slice(f"v{k}", 0, 1.0 + (k == 2), features=(float(k % 2), 0.0)) for k in range(4)]
-    assert names(coverage(pool_of(slices), 10.0, rng())) == ["v20"]
-
-
-def test_coverage_leaves_annotated_places_alone() -> None:
-    slices = [Slice(volume, 3, features=(side, 0.0)) for volume, side in (("a", 1.0), ("b", -1.0))]
-    for volume, other in ("ab", "ba"):
-        pool = pool_of(slices, annotated=[(volume, Plane.AXIAL, 2.0)])
-        assert volumes(coverage(pool, 10.0, rng())) == {other}
-
-
-def test_coverage_says_when_it_looked_at_a_sample_only() -> None:
-    draw = rng()
-    slices = [Slice("a", k, features=tuple(draw.normal(size=2))) for k in range(5000)]
-    note = coverage(pool_of(slices), 30.0, rng()).note
-    assert note.endswith("% of the optimum (covering judged on a sample of the 5000 slices)")
-
-
-def test_coverage_needs_features() -> None:
-    with pytest.raises(ValueError, match="needs the features"):
-        coverage(pool_of(stacks(1, 3)), 60.0, rng())
-
-
-# Reasons
-
-
-KEY = SliceKey("a", Plane.AXIAL, 3)
-
-
-@pytest.mark.parametrize(
-    ("candidate", "seconds", "why", "sentence"),
-    [
-        (
-            Candidate(KEY, 42.0, "correct", 0.612, 0.45, 0.77, 0.3,
-                      "upper border disagrees with the coronal view"),
-            42.0,
-            "",
-            "expected Dice 0.61 (0.45 to 0.77), upper border disagrees with the coronal view; "
-            "correct, about 0.7 min",
-        ),
-        (
-            Candidate(KEY, 10.0, "confirm", 0.98, 0.9, 1.0, 0.1),
-            25.0,
-            "random",
-            "random: expected Dice 0.98 (0.90 to 1.00); probably nothing to do, about 0.4 min",
-        ),
-        (
-            Candidate(KEY, 72.0, "draw"),
-            72.0,
-            "representative of 12 similar slices",
-            "representative of 12 similar slices; draw, about 1.2 min",
-        ),
-        (Candidate(KEY, 72.0, "draw"), 72.0, "", "draw, about 1.2 min"),
-        (Candidate(KEY, 6.0, "draw", 0.5), 6.0, "", "expected Dice 0.50; draw, about 0.1 min"),
-    ],
-)  # fmt: skip
-def test_reason(candidate: Candidate, seconds: float, why: str, sentence: str) -> None:
-    assert reason(candidate, seconds, why) == sentence
-
-
-def test_an_audit_does_not_tell_what_the_model_expects() -> None:
-    candidate = Candidate(KEY, 60.0, "draw", 0.61, 0.45, 0.77, 0.3, "upper border unclear")
-    assert reason(candidate, 75.0, audit=True) == (
-        "drawn by chance and shown blank, to check the model's own estimate; draw, about 1.2 min"
-    )
-
-
-# What goes in
-
-
-def test_candidates_say_what_the_pool_knows() -> None:
-    one = Slice("b", 7, 0.4, 9.0, Plane.SAGITTAL, dice=0.5, doubt="lower border unclear")
-    pool = pool_of([one, Slice("a", 1)])
-    candidate = pool.candidate(1)
-    assert candidate.key == SliceKey("b", Plane.SAGITTAL, 7)
-    assert (candidate.seconds, candidate.how) == (9.0, "correct")
-    assert (candidate.dice_low, candidate.expected_dice) == pytest.approx((0.34, 0.5))
-    assert (candidate.dice_high, candidate.entropy) == pytest.approx((0.66, 0.4))
-    assert candidate.doubt == "lower border unclear"
-    bare = replace(pool, scored=None).candidate(1)
-    assert bare == Candidate(candidate.key, 9.0, "correct")
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"first_slice_s": -1.0}, "must not be negative"),
-        ({"redundancy_mm": 0.0}, "must be above 0"),
-        ({"seconds": np.array([10.0, 0.0])}, "seconds must be finite and above 0"),
-        ({"seconds": np.array([10.0, np.nan])}, "seconds must be finite and above 0"),
-        ({"blank_seconds": np.array([10.0, -1.0])}, "seconds must be finite and above 0"),
-        ({"blank_seconds": np.array([10.0])}, "blank_seconds has 1 rows for 2 slices"),
-        ({"features": np.zeros((3, 2), np.float32)}, "features has 3 rows for 2 slices"),
-        ({"information": np.zeros(3, np.float32)}, "information has 3 rows for 2 slices"),
-        ({"volumes": ("b", "a")}, "names must ascend"),
-        ({"volumes": ("a",)}, "numbers of volumes or planes"),
-        ({"plane": np.array([0, 3])}, "numbers of volumes or planes"),
-        ({"volume": np.array([1, 0])}, "rows must ascend"),
-        ({"volume": np.array([0, 0]), "index": np.array([1, 1])}, "rows must ascend"),
-    ],
-)
-def test_pools_that_do_not_fit_together_are_refused(
-    change: dict[str, object], message: str
-) -> None:
-    pool = pool_of([Slice("a", 1), Slice("b", 0)])
-    with pytest.raises(ValueError, match=message):
-        replace(pool, **change)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"gain": np.array([1.0])}, "gain has 1 entries for 2 slices"),
-        ({"gain": np.array([1.0, -0.1])}, "gain must be finite and not negative"),
-        ({"expected_dice": np.array([1.0, np.nan])}, "expected_dice must be finite"),
-        ({"shown": np.array([[1.0, np.inf]])}, "shown must be finite"),
-        ({"shown": np.ones((2, 1))}, "shown has 1 entries for 2 slices"),
-    ],
-)
-def test_scores_that_mean_nothing_are_refused(change: dict[str, object], message: str) -> None:
-    pool = pool_of([Slice("a", 1), Slice("b", 0)])
-    with pytest.raises(ValueError, match=message):
-        replace(pool, scored=replace(pool.model_scores(), **change))  # type: ignore[arg-type]

@@ -47,7 +47,7 @@ def _add_project_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser
     init.add_argument(
         "--model", default="unet25d", metavar="NAME_OR_PATH", help="built-in name or checkpoint"
     )
-    _strategy(init, "default: entropy-band")
+    _strategy(init, "default: auto")
     init.add_argument("--seed", type=_count, default=0, metavar="N", help="default: 0")
     _json(init)
     _progress(init)

@@ -123,12 +123,7 @@ def _proposals(
 
 def _suggestions(offer: Offer, choices: Sequence[Choice]) -> tuple[Suggestion, ...]:
     """The choices as the batch keeps them, with the interval of their minutes."""
-    seen: set[str] = set()
-    first = []
-    for choice in choices:
-        first.append(choice.candidate.key.volume not in seen)
-        seen.add(choice.candidate.key.volume)
-    work = offer.work([choice.candidate.key for choice in choices], first)
+    work = offer.work(choices)
     minutes = offer.minutes.predict(work)
     return tuple(
         Suggestion(
@@ -139,7 +134,7 @@ def _suggestions(offer: Offer, choices: Sequence[Choice]) -> tuple[Suggestion, .
             expected_dice=choice.candidate.expected_dice,
             entropy=choice.candidate.entropy,
             reason=choice.reason,
-            how=choice.candidate.how,
+            how="draw" if choice.audit else choice.candidate.how,
             minutes_low=float(minutes.low[row]) / 60,
             minutes_high=float(minutes.high[row]) / 60,
             dice_low=choice.candidate.dice_low,
@@ -156,6 +151,8 @@ def _why_none(pool: Pool, minutes: float) -> str:
     if not len(pool):
         return "every slice is annotated, skipped or claimed; there is nothing left to ask for"
     least = float(pool.seconds.min()) + pool.first_slice_s
+    if least <= 60 * minutes:
+        return "the model expects no gain from any slice; choose with another --strategy"
     return (
         f"no slice fits {minutes:g} minutes; the cheapest takes about {least / 60:.1f}: "
         "give at least that much"

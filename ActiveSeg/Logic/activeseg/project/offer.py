@@ -19,7 +19,7 @@ from activeseg.project.predictions import read_scores
 from activeseg.project.rounds import RoundFiles
 from activeseg.project.scans import read_scan
 from activeseg.project.timing import minutes_model, opening_seconds
-from activeseg.sampling import PLANES, Annotated, Pool, Scored, Strategy
+from activeseg.sampling import PLANES, Annotated, Choice, Pool, Scored, Strategy
 
 __all__ = ["Offer", "offered"]
 
@@ -33,27 +33,28 @@ class Offer:
     Attributes:
         pool: The pool.
         minutes: The time model of whoever will answer.
-        columns: `[N]` what the minutes of the pool's rows are predicted from, none of them first.
-        whole: The row of each slice of the pool.
+        shown: `[N]` what the minutes of the pool's rows are predicted from, none of them first.
+        blank: `[N]` the same if they are shown blank.
+        rows: The row of each slice of the pool.
     """
 
     pool: Pool
     minutes: MinutesModel
-    columns: Work
-    whole: dict[SliceKey, int]
+    shown: Work
+    blank: Work
+    rows: dict[SliceKey, int]
 
-    def work(self, keys: Sequence[SliceKey], first: Sequence[bool]) -> Work:
-        """The rows of some slices, each the first of its volume or not."""
-        rows = np.array([self.whole[key] for key in keys], dtype=int)
-        columns = self.columns
-        picked = Work(
-            columns.prior_s[rows],
-            columns.contour_mm[rows],
-            columns.drawn[rows],
-            columns.first[rows],
-            columns.expected_dice[rows],
-        )
-        return picked.as_first(np.array(first, dtype=bool))
+    def work(self, choices: Sequence[Choice]) -> Work:
+        """What the minutes of a batch are predicted from, one row a choice."""
+        opened: set[str] = set()
+        found = []
+        for choice in choices:
+            key = choice.candidate.key
+            source = self.blank if choice.audit else self.shown
+            first = np.array([key.volume not in opened])
+            found.append(_row(source, self.rows[key]).as_first(first).row(0))
+            opened.add(key.volume)
+        return Work.from_rows(found)
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class _Slices:
 
     keys: list[SliceKey]
     work: Work
+    blank: Work
     how: npt.NDArray[np.str_]
     scored: Scored | None
 
@@ -102,10 +104,24 @@ def offered(
         first_slice_s=opening_seconds(minutes, slices.work),
         annotated=_annotated(project),
         scored=slices.scored,
+        blank_seconds=minutes.predict(slices.blank).seconds,
     )
     if chosen_by.needs_features:
         pool = _with_features(project, pool, slices.keys, progress)
-    return Offer(pool, minutes, slices.work, {key: row for row, key in enumerate(slices.keys)})
+    rows = {key: row for row, key in enumerate(slices.keys)}
+    return Offer(pool, minutes, slices.work, slices.blank, rows)
+
+
+def _row(work: Work, row: int) -> Work:
+    """One row of it."""
+    only = slice(row, row + 1)
+    return Work(
+        work.prior_s[only],
+        work.contour_mm[only],
+        work.drawn[only],
+        work.first[only],
+        work.expected_dice[only],
+    )
 
 
 def _scored(project: Project, files: RoundFiles, taken: set[SliceKey]) -> _Slices:
@@ -122,6 +138,7 @@ def _scored(project: Project, files: RoundFiles, taken: set[SliceKey]) -> _Slice
         np.zeros(len(rows), dtype=bool),
         found.dice[rows],
     )
+    blank = replace(work, prior_s=scores.blank_seconds[rows], drawn=np.ones(len(rows), dtype=bool))
     scored = Scored(
         gain=found.gain[rows],
         uncertainty=scores.uncertainty[rows],
@@ -136,7 +153,7 @@ def _scored(project: Project, files: RoundFiles, taken: set[SliceKey]) -> _Slice
         doubt=scores.doubt[rows],
         round=files.number,
     )
-    return _Slices(list(rows_of), work, scores.how[rows], scored)
+    return _Slices(list(rows_of), work, blank, scores.how[rows], scored)
 
 
 def _unscored(project: Project, taken: set[SliceKey]) -> _Slices:
@@ -154,7 +171,8 @@ def _unscored(project: Project, taken: set[SliceKey]) -> _Slices:
                     answers.append(answer)
     order = sorted(range(len(keys)), key=keys.__getitem__)
     work = Work.of_answers([answers[k] for k in order], [False] * len(order), [None] * len(order))
-    return _Slices([keys[k] for k in order], work, np.full(len(order), "draw", "U7"), None)
+    how = np.full(len(order), "draw", "U7")
+    return _Slices([keys[k] for k in order], work, work, how, None)
 
 
 def _with_features(

@@ -189,6 +189,7 @@ def _plane_scores(seen: _Seen, plane: Plane) -> Scores:
         whole_entropy=slice_mean(seen.entropy, axis),
         epistemic=slice_mean(seen.bald, axis),
         seconds=np.array([each.seconds for each in answers]),
+        blank_seconds=np.array([STANDARD.overhead_s + each.draw_s for each in answers]),
         contour_mm=np.array([each.contour_mm for each in answers]),
         drawn=np.array([each.drawn for each in answers]),
         how=np.array([each.how for each in answers], dtype="U7"),

@@ -53,6 +53,7 @@ class Scores:
         epistemic: `[n]` mean BALD of the whole slice, nats.
         seconds: `[n]` seconds of the answer for the standard clinician, without the first-slice
             overhead.
+        blank_seconds: `[n]` the same on a blank canvas, which is what an audit shows.
         contour_mm: `[n]` length of the contours that would be drawn.
         drawn: `[n]` whether the slice would be drawn anew.
         how: `[n]` `draw`, `correct` or `confirm`.
@@ -70,6 +71,7 @@ class Scores:
     whole_entropy: npt.NDArray[np.float64]
     epistemic: npt.NDArray[np.float64]
     seconds: npt.NDArray[np.float64]
+    blank_seconds: npt.NDArray[np.float64]
     contour_mm: npt.NDArray[np.float64]
     drawn: npt.NDArray[np.bool_]
     how: npt.NDArray[np.str_]

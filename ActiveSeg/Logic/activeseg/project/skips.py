@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from activeseg.errors import ActiveSegError, ProjectError
-from activeseg.files import make_folder, read_json, write_json
+from activeseg.files import TEMPORARY, make_folder, read_json, write_json
 from activeseg.keys import SliceKey
 from activeseg.project.damaged import damaged
 from activeseg.project.names import file_stem, slice_folder, timestamp
@@ -47,6 +47,8 @@ def skipped_slices(root: Path) -> frozenset[SliceKey]:
     """
     found = set()
     for file in root.glob("*/*/*.json"):
+        if file.name.startswith(TEMPORARY):
+            continue
         try:
             found.add(SliceKey.parse(read_json(file)["key"]))
         except (OSError, KeyError, TypeError, ValueError, ActiveSegError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TypeAlias
 
 import numpy as np
@@ -17,7 +18,11 @@ __all__ = ["auto", "auto_value", "covered_share"]
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 COVERED_ENOUGH = 0.5
-"""The covered share of the pool from which on the gain alone counts."""
+"""The covered share of the pool from which on the gain has its full weight."""
+
+MOST_WEIGHT = 0.5
+"""The full weight of the gain. By gain alone the first rounds ask for odd slices and end behind
+slices at random (docs/experiments.md)."""
 
 LEAST_TYPICAL = 0.05
 """A slice that shows nothing counts as this typical, so that it can still be asked for."""
@@ -50,20 +55,24 @@ def auto(pool: Pool, budget_s: float, rng: np.random.Generator) -> Chosen:
 
 
 def auto_value(pool: Pool) -> Floats:
-    """What each slice is worth by itself: gain x typicality^(1 - share), `[N]`.
+    """What each slice is worth by itself, `[N]`: typicality^(1 - w) x gain^w / (1 + answered).
 
-    Typical is a slice that shows at least one structure as fully as the mean slice of it does.
-    While little is covered the typical slices teach most and the estimates are poor; the share
-    with which uncertainty alone decides grows with the covered share of the pool (budget-adaptive
-    choice, Hacohen et al., ICML 2022: typical first, uncertain later).
+    Typical is a slice that shows every structure as fully as the mean slice of it does. While
+    little is covered the typical slices teach most and the estimates are poor; the weight w of the
+    expected gain grows with the covered share of the pool (budget-adaptive choice, Hacohen et al.,
+    ICML 2022: typical first, uncertain later). Volumes that have answered slices already count
+    less, because slices of many volumes teach more (METHODS 1.3).
 
     Raises:
         ValueError: If no model has scored the pool.
     """
     scored = pool.model_scores()
-    typicality = np.clip(scored.shown.max(axis=0, initial=0.0), LEAST_TYPICAL, 1.0)
-    share = min(1.0, covered_share(pool) / COVERED_ENOUGH)
-    value: Floats = scored.gain * typicality ** (1.0 - share)
+    full = np.clip(scored.shown, 0.0, 1.0)
+    typicality = np.maximum(full.mean(axis=0) if len(full) else 0.0, LEAST_TYPICAL)
+    weight = MOST_WEIGHT * min(1.0, covered_share(pool) / COVERED_ENOUGH)
+    answered = Counter(volume for volume, _, _ in pool.annotated)
+    count = np.array([answered[name] for name in pool.volumes], dtype=np.float64)[pool.volume]
+    value: Floats = typicality ** (1.0 - weight) * scored.gain**weight / (1.0 + count)
     return value
 
 

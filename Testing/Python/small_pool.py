@@ -1,0 +1,116 @@
+"""Pools by hand: a few slices with their scores, put together as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from activeseg.cost import How
+from activeseg.keys import Plane
+from activeseg.sampling import PLANES, Annotated, Choice, Chosen, Pool, Scored
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One row; what is not given ranks by `value`.
+
+    `mm` is the distance between two neighbouring slices of its stack.
+    """
+
+    volume: str
+    index: int
+    value: float = 1.0
+    seconds: float = 10.0
+    plane: Plane = Plane.AXIAL
+    mm: float = 1.0
+    how: How = "correct"
+    dice: float = 0.62
+    shown: tuple[float, ...] = (1.0,)
+    class_entropy: tuple[float, ...] | None = None
+    doubt: str = ""
+    features: tuple[float, ...] = ()
+    information: float | None = None
+    blank_seconds: float | None = None
+
+    def place(self) -> tuple[str, int, int]:
+        return self.volume, PLANES.index(self.plane), self.index
+
+
+def pool_of(
+    slices: Iterable[Slice],
+    first_slice_s: float = 0.0,
+    annotated: Sequence[Annotated] = (),
+    redundancy_mm: float = 6.0,
+    round_number: int = 1,
+    scored: bool = True,
+    structures: int = 1,
+) -> Pool:
+    """The columns of some slices; `structures` only matters where there are no slices."""
+    rows = sorted(slices, key=Slice.place)
+    volumes = tuple(sorted({row.volume for row in rows}))
+    return Pool(
+        volumes=volumes,
+        volume=np.array([volumes.index(row.volume) for row in rows], dtype=np.intp),
+        plane=np.array([PLANES.index(row.plane) for row in rows], dtype=np.intp),
+        index=np.array([row.index for row in rows], dtype=np.intp),
+        position_mm=np.array([row.index * row.mm for row in rows], dtype=np.float64),
+        seconds=np.array([row.seconds for row in rows], dtype=np.float64),
+        how=np.array([row.how for row in rows], dtype=np.str_),
+        first_slice_s=first_slice_s,
+        annotated=annotated,
+        scored=_scored(rows, round_number, structures) if scored else None,
+        features=_column(rows, "features", 2),
+        information=_column(rows, "information", 1),
+        blank_seconds=_column(rows, "blank_seconds", 1),
+        redundancy_mm=redundancy_mm,
+    )
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def names(batch: Chosen | Sequence[Choice]) -> list[str]:
+    """E.g. a12 for slice 12 of volume a, in the order of answering."""
+    choices = batch.choices if isinstance(batch, Chosen) else batch
+    return [f"{each.candidate.key.volume}{each.candidate.key.index}" for each in choices]
+
+
+def stacks(volumes: int, slices: int) -> list[Slice]:
+    return [Slice(f"v{v}", k) for v in range(volumes) for k in range(slices)]
+
+
+def _scored(rows: list[Slice], round_number: int, structures: int) -> Scored:
+    value = np.array([row.value for row in rows], dtype=np.float64)
+    dice = np.array([row.dice for row in rows], dtype=np.float64)
+    shown = np.array([row.shown for row in rows], dtype=np.float64)
+    by_class = [row.class_entropy or (row.value,) * len(row.shown) for row in rows]
+    if not rows:
+        shown = np.zeros((0, structures))
+        by_class = [()]
+    return Scored(
+        gain=value,
+        uncertainty=value,
+        band_entropy=value,
+        whole_entropy=value,
+        epistemic=value,
+        expected_dice=dice,
+        dice_low=np.maximum(dice - 0.16, 0.0),
+        dice_high=np.minimum(dice + 0.16, 1.0),
+        shown=shown.T,
+        class_entropy=np.array(by_class, dtype=np.float64).T if rows else shown.T,
+        doubt=np.array([row.doubt for row in rows], dtype=np.str_),
+        round=round_number,
+    )
+
+
+def _column(rows: list[Slice], name: str, ndim: int) -> np.ndarray | None:
+    """The column if any row has it; a pool without rows has features of width 2."""
+    if not rows:
+        return np.zeros((0, 2), dtype=np.float32) if ndim == 2 else None
+    given = [getattr(row, name) for row in rows]
+    if any(each is None or each == () for each in given):
+        return None
+    return np.array(given, dtype=np.float64 if name == "blank_seconds" else np.float32)

@@ -1,4 +1,4 @@
-"""The default: expected gain per minute, from typical to uncertain, and a few slices by chance."""
+"""The default: drawn by structure and value per minute, and a few slices to check the estimate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from activeseg.sampling.batch import Batch, descending
 from activeseg.sampling.candidates import Chosen, Pool
-from activeseg.sampling.per_minute import fill_per_minute
+from activeseg.sampling.class_balance import LEAST_SHOWN, fill_by_class
+from activeseg.sampling.noise import power_draws
 from activeseg.sampling.redundancy import left_by_annotated
 
 __all__ = ["auto", "auto_value", "covered_share"]
@@ -24,9 +25,6 @@ MOST_WEIGHT = 0.5
 """The full weight of the gain. By gain alone the first rounds ask for odd slices and end behind
 slices at random (docs/experiments.md)."""
 
-LEAST_TYPICAL = 0.05
-"""A slice that shows nothing counts as this typical, so that it can still be asked for."""
-
 AUDIT_SHARE = 0.1
 """The share of the budget that goes to audit slices."""
 
@@ -39,40 +37,49 @@ model does not see must not be invisible to the check either."""
 
 
 def auto(pool: Pool, budget_s: float, rng: np.random.Generator) -> Chosen:
-    """Audit slices first, then `fill_per_minute` by `auto_value`.
+    """Audit slices first, then draws by class and value, and a third of the rest anywhere.
 
     The audit slices are drawn before anything is chosen: drawn from what the choice leaves over,
-    they would be of the slices that the model is sure of.
+    they would be of the slices that the model is sure of. Two thirds of what is left go in equal
+    parts to the structures (`fill_by_class`); a structure draws with a chance in proportion to
+    value per second rather than taking the best: the slices that an early model ranks highest are
+    odd and much alike, and slices at random where a structure is expected are hard to beat
+    (nnActive, TMLR 2025, arXiv 2511.19183; docs/experiments.md).
 
     Raises:
         ValueError: If no model has scored the pool.
     """
     values = auto_value(pool)
-    batch = _batch(pool, budget_s, values, rng, least=0)
+    draws = np.array([power_draws(each, pool.seconds, 1.0, rng) for each in values])
+    anywhere = rng.random(len(pool))
+    state = rng.bit_generator.state
+    batch = _batch(pool, budget_s, draws, anywhere, values, rng, least=0)
     if len(batch) >= AUDIT_FROM and not any(choice.audit for choice in batch.choices()):
-        batch = _batch(pool, budget_s, values, rng, least=1)
+        rng.bit_generator.state = state
+        batch = _batch(pool, budget_s, draws, anywhere, values, rng, least=1)
     return Chosen(batch.choices())
 
 
 def auto_value(pool: Pool) -> Floats:
-    """What each slice is worth by itself, `[N]`: typicality^(1 - w) x gain^w / (1 + answered).
+    """What each slice is worth to each structure, `[structures, N]`.
 
-    Typical is a slice that shows every structure as fully as the mean slice of it does. While
-    little is covered the typical slices teach most and the estimates are poor; the weight w of the
-    expected gain grows with the covered share of the pool (budget-adaptive choice, Hacohen et al.,
-    ICML 2022: typical first, uncertain later). Volumes that have answered slices already count
-    less, because slices of many volumes teach more (METHODS 1.3).
+    shown^(1 - w) x gain^w x what annotated neighbours leave of it / (1 + answered), and nothing
+    where the structure is not expected. Typical is a slice that shows a structure as fully as its
+    mean slice. While little is covered the typical slices teach most and the estimates are poor;
+    the weight w of the expected gain grows with the covered share of the pool (budget-adaptive
+    choice, Hacohen et al., ICML 2022: typical first, uncertain later). Volumes that have answered
+    slices already count less, because slices of many volumes teach more (METHODS 1.3).
 
     Raises:
         ValueError: If no model has scored the pool.
     """
     scored = pool.model_scores()
-    full = np.clip(scored.shown, 0.0, 1.0)
-    typicality = np.maximum(full.mean(axis=0) if len(full) else 0.0, LEAST_TYPICAL)
     weight = MOST_WEIGHT * min(1.0, covered_share(pool) / COVERED_ENOUGH)
     answered = Counter(volume for volume, _, _ in pool.annotated)
     count = np.array([answered[name] for name in pool.volumes], dtype=np.float64)[pool.volume]
-    value: Floats = typicality ** (1.0 - weight) * scored.gain**weight / (1.0 + count)
+    typical = np.clip(scored.shown, 0.0, 1.0) * (scored.shown >= LEAST_SHOWN)
+    worth = scored.gain**weight * left_by_annotated(pool) / (1.0 + count)
+    value: Floats = typical ** (1.0 - weight) * worth
     return value
 
 
@@ -89,11 +96,17 @@ def covered_share(pool: Pool) -> float:
 
 
 def _batch(
-    pool: Pool, budget_s: float, values: Floats, rng: np.random.Generator, least: int
+    pool: Pool,
+    budget_s: float,
+    draws: Floats,
+    anywhere: Floats,
+    values: Floats,
+    rng: np.random.Generator,
+    least: int,
 ) -> Batch:
     batch = Batch(pool, budget_s)
     _take_audits(batch, rng, least)
-    fill_per_minute(batch, values, rng)
+    fill_by_class(batch, draws, anywhere, values.max(axis=0, initial=0.0), rng)
     return batch
 
 

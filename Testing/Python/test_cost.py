@@ -22,7 +22,6 @@ from activeseg.cost import (
     draw_seconds,
     expected_seconds,
     prior_answer,
-    prior_draw_seconds,
 )
 
 SQUARE_MM = (1.0, 1.0)
@@ -224,9 +223,10 @@ def test_expectation_over_one_sample_is_the_correction_into_it(labels: np.ndarra
 def test_prior_before_any_model() -> None:
     # A disc a fifth as wide as a slice of 50 x 200 mm (100 mm in the geometric mean).
     contour = math.pi * 20
-    assert prior_draw_seconds(1, (50, 200), STANDARD) == pytest.approx(10 + 0.5 * (4 + contour / 4))
-    assert prior_draw_seconds(2, (100, 100), FAST) == pytest.approx(5 + 4 + contour / 8)
+    assert prior_answer(1, (50, 200), STANDARD).seconds == pytest.approx(
+        10 + 0.5 * (4 + contour / 4)
+    )
     answer = prior_answer(2, (100, 100), FAST)
-    assert answer.seconds == prior_draw_seconds(2, (100, 100), FAST)
+    assert answer.seconds == pytest.approx(5 + 4 + contour / 8)
     assert (answer.how, answer.drawn, answer.correct_s) == ("draw", True, None)
     assert answer.contour_mm == pytest.approx(contour)

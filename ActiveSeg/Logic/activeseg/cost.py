@@ -33,7 +33,6 @@ __all__ = [
     "draw_seconds",
     "expected_seconds",
     "prior_answer",
-    "prior_draw_seconds",
 ]
 
 How: TypeAlias = Literal["draw", "correct", "confirm"]
@@ -257,11 +256,6 @@ def prior_answer(structures: int, extent_mm: tuple[float, float], model: TimeMod
     contour_mm = math.pi * PRIOR_WIDTH * math.sqrt(extent_mm[0] * extent_mm[1])
     expected = structures * PRIOR_PRESENCE
     return _cheaper(_Outline(expected, expected * contour_mm), None, model, first_of_volume=False)
-
-
-def prior_draw_seconds(structures: int, extent_mm: tuple[float, float], model: TimeModel) -> float:
-    """Seconds of `prior_answer`; same arguments."""
-    return prior_answer(structures, extent_mm, model).seconds
 
 
 def _cheaper(

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -199,3 +200,13 @@ def test_four_processes_never_get_the_same_slice(tmp_path):
     assert sorted(given) == sorted(map(str, keys))
     assert all(len(project.history(key)) == 1 for key in keys)
     assert project.open_suggestions() == []
+
+
+def test_every_live_claim_is_listed(tmp_path: Path) -> None:
+    one, other, free = (SliceKey("a b", Plane.AXIAL, k) for k in (1, 2, 3))
+    claims.take(tmp_path, one, "ada")
+    claims.take(tmp_path, other, "bob", minutes=-1)
+    claims.take(tmp_path, free, "eve")
+    claims.release(tmp_path, free)
+    assert claims.held(tmp_path) == {one}
+    assert claims.held(tmp_path / "nothing") == frozenset()

@@ -34,7 +34,8 @@ Done = namedtuple("Done", "code out err")
 
 KEYS = {
     *("key", "volume", "plane", "index", "rank"),
-    *("value", "minutes", "expected_dice", "entropy", "reason"),
+    *("value", "minutes", "expected_dice", "entropy", "reason", "how"),
+    *("minutes_low", "minutes_high", "dice_low", "dice_high", "audit"),
 }
 
 
@@ -120,12 +121,17 @@ CONTRACT = [
     "init PROJECT --cohort DIR --plane all",
     "suggest PROJECT --minutes 30 --strategy random --json",
     "suggest PROJECT --minutes 0.5",
+    "suggest PROJECT --minutes 30 --author A",
     "next PROJECT --json",
+    "next PROJECT --skip case_003/axial/057 --author A --json",
     "annotate PROJECT case_003/axial/057 --mask FILE --seconds 12.5 --author A",
     "annotate PROJECT case_003/axial/057 --mask FILE",
     "train PROJECT",
     "score PROJECT",
     "round PROJECT --minutes 30",
+    "round PROJECT --minutes 30 --author A",
+    *(f"score PROJECT --samples {source}" for source in ("dropout", "augmented", "snapshots")),
+    "round PROJECT --minutes 30 --samples snapshots",
     "status PROJECT --json",
     "status PROJECT",
     "predict PROJECT VOLUME -o FILE",
@@ -165,6 +171,13 @@ def test_words_become_values():
     # Who works is asked of the system where nobody says.
     assert parse(["next", "P"]).author
     assert parse(["next", "P", "--author", "Ada"]).author == "Ada"
+    # For whom minutes are expected is asked of the project where nobody says.
+    for verb in ("suggest", "round"):
+        assert parse([verb, "P", "--minutes", "1"]).author is None
+        assert parse([verb, "P", "--minutes", "1", "--author", "Ada"]).author == "Ada"
+    assert parse(["score", "P"]).samples == parse(["round", "P", "--minutes", "1"]).samples
+    assert parse(["score", "P"]).samples == "dropout"
+    assert parse(["next", "P"]).skip is None
 
 
 def test_every_command_has_help(run):
@@ -189,15 +202,18 @@ def test_init_prints_where_the_project_stands(walked):
     assert found["structures"] == [{"name": "liver", "value": 1}, {"name": "spleen", "value": 4}]
     assert found["volumes"] == ["v00", "v01", "v02", "v03"]
     assert (found["plane_policy"], found["slices"], found["seed"]) == ("auto", 32, 3)
-    assert (found["strategy"], found["model"]) == ("entropy-band", "unet25d")
+    assert (found["strategy"], found["model"]) == ("auto", "unet25d")
     assert (found["accepted"], found["open"], found["round"]) == ([], [], None)
     assert found["next"] == f"activeseg suggest {walked[0]} --minutes 30"
 
 
 def test_suggest_and_round_print_their_batch(walked):
-    for name, strategy, number in (("suggest", "one-shot", 0), ("round", "entropy-band", 1)):
+    printed = {"suggestions", "budget_minutes", "strategy", "seed", "round", "author", "note"}
+    for name, strategy, number in (("suggest", "one-shot", 0), ("round", "auto", 1)):
         found = json.loads(walked[1][name])
-        assert set(found) == {"suggestions", "budget_minutes", "strategy", "seed", "round"}
+        assert set(found) == printed
+        # Before anybody has answered the minutes are nobody's, then those of who answered last.
+        assert (found["author"], found["note"]) == ("ada" if number else None, "")
         assert (found["budget_minutes"], found["strategy"]) == (4.0, strategy)
         assert (found["seed"], found["round"]) == (3, number)
         assert found["suggestions"]
@@ -205,8 +221,11 @@ def test_suggest_and_round_print_their_batch(walked):
             assert set(each) == KEYS
             assert each["rank"] == rank
             assert each["key"] == f"{each['volume']}/{each['plane']}/{each['index']:03d}"
-            known = each["expected_dice"] is not None and each["entropy"] is not None
-            assert known == (name == "round")
+            for part in ("expected_dice", "entropy", "dice_low", "dice_high"):
+                assert (each[part] is not None) == (name == "round")
+            assert each["minutes_low"] < each["minutes"] < each["minutes_high"]
+            assert each["how"] in ("draw", "correct", "confirm")
+            assert isinstance(each["audit"], bool)
 
 
 def test_next_prints_the_first_open_suggestion_or_null(walked):
@@ -233,7 +252,10 @@ def test_status_lists_what_is_accepted_and_open(walked):
     waiting = [each["key"] for each in json.loads(walked[1]["round"])["suggestions"]]
     assert found["open"] == waiting
     assert (found["round"], found["last_trained_round"], found["authors"]) == (1, 1, ["ada"])
-    assert found["estimated_dice"] is None or 0 <= found["estimated_dice"] <= 1
+    assert found["skipped"] == []
+    low, high = found["estimated_dice_interval"]
+    assert 0 <= low <= found["estimated_dice"] <= high <= 1
+    assert 0 <= found["next_gain"]["low"] <= found["next_gain"]["dice"]
 
 
 def test_people_get_lines_instead(walked, project, cohort, run):
@@ -260,11 +282,88 @@ def test_people_get_lines_instead(walked, project, cohort, run):
     assert others == f"others work on the {len(given)} open suggestions; try again later\n"
 
 
+def test_next_can_put_a_slice_aside(walked, project, run):
+    waiting = json.loads(walked[1]["status"])["open"]
+    assert len(waiting) > 2
+    first = json.loads(run("next", project, "--author", "ada", "--json").out)
+    assert first["key"] == waiting[0]
+    found = run("next", project, "--skip", waiting[0], "--author", "ada", "--json")
+    assert (found.code, found.err) == (0, "")
+    assert json.loads(found.out)["key"] == waiting[1]
+    # One that is not the next can be put aside too.
+    found = run("next", project, "--author", "ada", "--skip", waiting[2])
+    assert found.out.startswith(f"{waiting[1]}  ")
+    status_now = json.loads(run("status", project, "--json").out)
+    assert status_now["skipped"] == sorted([waiting[0], waiting[2]])
+    assert status_now["open"] == [waiting[1], *waiting[3:]]
+    asked = json.loads(run("suggest", project, "--minutes", 1e4, "--json").out)["suggestions"]
+    assert {waiting[0], waiting[2]}.isdisjoint(each["key"] for each in asked)
+    for each in status_now["open"][:-1]:
+        run("next", project, "--skip", each)
+    assert run("next", project, "--skip", status_now["open"][-1]).code == 0
+    assert {*waiting} == {*json.loads(run("status", project, "--json").out)["skipped"]}
+
+
+def test_bad_skips(walked, project, run):
+    waiting = json.loads(walked[1]["status"])["open"]
+
+    def skip(key, *words):
+        return run("next", project, "--skip", key, "--author", "ada", *words)
+
+    refused(skip("v00-axial-1"), "v00-axial-1: not a slice key; expected VOLUME/PLANE")
+    refused(skip("v00/axial/008", "--json"), "v00/axial/008: the volume has 8 slices")
+    refused(skip("v99/axial/001"), "v99: no such volume")
+    refused(skip(waiting[0], "--author", " "), "is not an author's name")
+    refused(run("next", project, "--skip"), "--skip")
+    found = json.loads(run("status", project, "--json").out)
+    # A mistake costs nobody a slice, and claims none.
+    assert (found["skipped"], found["open"], found["working"]) == ([], waiting, {})
+
+
+def test_what_was_proven_of_a_batch_is_printed_below_it(project, run):
+    for name, said in (("knapsack", "budget used "), ("coverage", "at least ")):
+        words = ("suggest", project, "--minutes", 4, "--strategy", name, "--progress", "none")
+        printed = json.loads(run(*words, "--json").out)
+        assert printed["note"].startswith(said)
+        lines = run(*words).out.splitlines()
+        assert lines[-1] == printed["note"]
+        assert lines[-2].endswith(f"({name})")
+    # Where nothing was proven, the table's sum is the last line.
+    lines = run("suggest", project, "--minutes", 4, "--strategy", "random").out.splitlines()
+    assert lines[-1].endswith(" of 4 minutes (random)")
+
+
+def test_minutes_are_expected_of_the_author_that_is_named(project, cohort, run):
+    """Everybody needs longer than the prior for what is asked; Ada has shown by how much."""
+    waiting = json.loads(run("status", project, "--json").out)["open"]
+    for key in waiting:
+        mask = label_of(cohort, key)
+        run("annotate", project, key, "--mask", mask, "--seconds", 1000, "--author", "ada")
+
+    def suggest(*words):
+        words = ("--minutes", 1e4, "--strategy", "random", "--json", *words)
+        return json.loads(run("suggest", project, *words).out)
+
+    ada, eve, latest = suggest("--author", "ada"), suggest("--author", "eve"), suggest()
+    assert (ada["author"], eve["author"], latest["author"]) == ("ada", "eve", "ada")
+    assert latest["suggestions"] == ada["suggestions"]
+    spent = [sum(each["minutes"] for each in found["suggestions"]) for found in (ada, eve)]
+    assert spent[0] > 1.2 * spent[1]
+
+
 def test_train_score_and_predict_say_what_they_wrote(walked, project, run, tmp_path):
     trained = run("train", project, "--steps", 2)
     assert trained.out == f"trained {project / 'rounds/002/model.pt'}\n"
     scored = run("score", project)
     assert scored.out.startswith(f"scored {project / 'rounds/002/scores.npz'}; ")
+    found = json.loads(run("status", project, "--json").out)
+    low, high = found["estimated_dice_interval"]
+    said = f"estimated Dice {found['estimated_dice']:.2f} ({low:.2f} to {high:.2f})\n"
+    assert scored.out.endswith(said)
+    for source in ("augmented", "snapshots"):
+        assert run("score", project, "--samples", source).out.startswith("scored ")
+    other = json.loads(run("status", project, "--json").out)
+    assert other["estimated_dice_interval"] != found["estimated_dice_interval"]
     output = tmp_path / "mask.nii.gz"
     assert run("predict", project, "v03", "-o", output) == Done(0, f"wrote {output}\n", "")
     mask, image = (

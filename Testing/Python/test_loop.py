@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,8 @@ from activeseg.loop.evaluation import evaluate
 from activeseg.loop.full import full_minutes, run_full
 from activeseg.loop.measures import (
     area_under_curve,
+    coverage,
+    judged_volumes,
     minutes_to,
     seed_record,
     slice_spearman,
@@ -29,9 +32,10 @@ from activeseg.model.training import Recipe
 from activeseg.oracle import Answered
 from activeseg.progress import Silent
 from activeseg.project import Project
-from activeseg.project.predictions import Prediction, Scores
+from activeseg.project.predictions import Prediction
 from activeseg.project.scoring import Scoring
 from activeseg.quality import dice, hd95_mm
+from rounds_by_hand import scores
 from small_cohort import IDENTITY, small_cohort
 from tiny_cohort import SEES_BOTH, ThresholdModel, write_tiny_cohort
 
@@ -178,18 +182,18 @@ def test_a_seeds_record(tmp_path):
     assert [bare[name] for name in ("m90", "m95", "m98", "aubc", "minutes_mape")] == [None] * 5
 
 
-def no_scores():
-    empty = np.array([])
-    return Scores(*(empty for _ in range(8)))
-
-
-def test_error_of_the_volume_estimates_by_hand(cohort, tmp_path):
+def test_error_and_coverage_of_the_volume_estimates_by_hand(cohort, tmp_path):
     project = Project.create(tmp_path / "p", cohort, "axial", "random", 0, "unet25d")
     assert volume_mae(project) is None
+    assert coverage(project) is None
     files = project.round(1).make()
-    (files.folder / "estimate.json").write_text(
-        '{"estimated_dice": 0.5, "volumes": {"v00": 0.9, "v01": 0.7, "v02": null, "v03": 0.2}}'
-    )
+    estimate = {
+        "estimated_dice": 0.5,
+        "volumes": {"v00": 0.9, "v01": 0.7, "v02": None, "v03": 0.2},
+        # To 1 exactly, which is in it; round a half; beside it by little.
+        "intervals": {"v00": [0.8, 1.0], "v01": [0.45, 0.95], "v02": None, "v03": [0.01, 0.4]},
+    }
+    (files.folder / "estimate.json").write_text(json.dumps(estimate))
     truth = {name: cohort.read_label(name) for name in ("v00", "v01", "v03")}
     shown = {
         "v00": truth["v00"],  # both structures right: Dice 1
@@ -198,8 +202,14 @@ def test_error_of_the_volume_estimates_by_hand(cohort, tmp_path):
     }
     for name, labels in shown.items():
         entropy = np.zeros(labels.shape, np.float32)
-        Prediction(labels.astype(np.uint8), entropy, no_scores(), [None]).write(files, name, "")
+        Prediction(labels.astype(np.uint8), entropy, scores("axial", [0])).write(files, name, "")
+    judged = judged_volumes(project)
+    assert [(each.estimate, each.true) for each in judged] == [(0.9, 1.0), (0.7, 0.5), (0.2, 0.0)]
     assert volume_mae(project) == pytest.approx((0.1 + 0.2 + 0.2) / 3)
+    assert coverage(project) == pytest.approx(2 / 3)
+    record = seed_record(0, ArmRun(curve((10, 0.4)), []), project, None)
+    assert record["coverage90"] == coverage(project)
+    assert record["volume_mae"] == volume_mae(project)
 
 
 def test_ranks_of_the_shown_proposals_by_hand(cohort, tmp_path):
@@ -207,14 +217,18 @@ def test_ranks_of_the_shown_proposals_by_hand(cohort, tmp_path):
     keys = [SliceKey("v00", Plane.AXIAL, index) for index in range(6)]
     blank = np.zeros((20, 18), np.uint8)
 
+    def shown_of(expected, found):
+        return {"round": 1, "expected_dice": expected, "dice": found, "audit": False}
+
     def accept(key, expected, found):
-        shown = {"expected_dice": expected, "dice": found}
-        project.accept(key, blank, "ada", 1.0, shown)
+        project.accept(key, blank, "ada", 1.0, shown_of(expected, found))
 
     project.accept(keys[0], blank, "ada")  # not asked for
     accept(keys[1], 0.9, None)  # shown blank
     accept(keys[2], 0.2, {"liver": 0.3, "spleen": None})
     assert slice_spearman(project) is None  # one pair has no ranks
+    project.accept(keys[0], blank, "ada", 1.0, shown_of(None, {"liver": 0.1}))  # nothing expected
+    assert slice_spearman(project) is None
     accept(keys[3], 0.5, {"liver": 0.8, "spleen": 0.6})
     accept(keys[4], 0.7, {"liver": 0.5, "spleen": 0.5})
     accept(keys[5], 0.8, {"liver": None, "spleen": None})  # nothing to judge

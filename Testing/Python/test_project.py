@@ -21,7 +21,6 @@ from activeseg.cohort import write_label
 from activeseg.errors import AnnotationError, CohortError, ProjectError
 from activeseg.keys import Plane, SliceKey
 from activeseg.project import (
-    Batch,
     Project,
     Suggestion,
     annotate,
@@ -29,9 +28,8 @@ from activeseg.project import (
     timestamp,
 )
 from activeseg.project.names import moment, slice_folder
+from rounds_by_hand import WORK, batch, suggestion
 from small_cohort import GEOMETRIES, STRUCTURES, small_cohort
-
-NOW = timestamp(datetime.now(timezone.utc))
 
 
 def new_project(folder: Path, **changes) -> Project:
@@ -50,13 +48,9 @@ def blank(key, value=0):
     return np.full(shape, value, np.uint8)
 
 
-def suggestion(key, rank=1, dice=None):
-    return Suggestion(key, rank, 0.5, 1.25, dice, None, "uncertain at the border")
-
-
-def with_batch(project, number, *keys, dice=None):
-    entries = tuple(suggestion(key, rank, dice) for rank, key in enumerate(keys, 1))
-    project.round(number).write_batch(Batch(number, "activeseg", 3, 30.0, NOW, entries))
+def with_batch(project, number, *keys, dice=None, audits=()):
+    entries = [suggestion(key, rank, dice, audit=key in audits) for rank, key in enumerate(keys, 1)]
+    project.round(number).write_batch(batch(number, entries))
 
 
 AXIAL = [SliceKey("plain", Plane.AXIAL, n) for n in range(7)]
@@ -331,7 +325,7 @@ def test_leftovers_and_strangers_are_passed_over(project):
 
 
 def test_missing_folders_are_empty_ones(project):
-    for name in ("annotations", "claims", "rounds"):
+    for name in ("annotations", "claims", "rounds", "skips"):
         (project.folder / name).rmdir()
     assert project.annotations() == {}
     assert project.next_suggestion("ada") is None
@@ -412,8 +406,24 @@ def test_moments_sort_as_texts_and_come_back():
 
 def test_a_suggestion_is_written_as_the_contract_says(project):
     key = SliceKey("oblique", Plane.SAGITTAL, 4)
-    entry = Suggestion(key, 1, 0.25, 1.5, 0.81, None, "why")
-    assert entry.to_json() == {
+    work = WORK | {"expected_dice": 0.81, "first": True}
+    entry = Suggestion(
+        key=key,
+        rank=1,
+        value=0.25,
+        minutes=1.5,
+        expected_dice=0.81,
+        entropy=None,
+        reason="why",
+        how="correct",
+        minutes_low=0.5,
+        minutes_high=4.5,
+        dice_low=0.7,
+        dice_high=0.92,
+        audit=True,
+        work=work,
+    )
+    printed = {
         "key": "oblique/sagittal/004",
         "volume": "oblique",
         "plane": "sagittal",
@@ -424,12 +434,29 @@ def test_a_suggestion_is_written_as_the_contract_says(project):
         "expected_dice": 0.81,
         "entropy": None,
         "reason": "why",
+        "how": "correct",
+        "minutes_low": 0.5,
+        "minutes_high": 4.5,
+        "dice_low": 0.7,
+        "dice_high": 0.92,
+        "audit": True,
     }
-    batch = Batch(2, "random", 7, 12.5, NOW, (entry, suggestion(AXIAL[0], 2)))
-    project.round(2).write_batch(batch)
-    assert Project.open(project.folder).latest_batch() == batch
+    assert entry.to_json() == printed
+    assert entry.record() == printed | {"work": work}
+    unknown = suggestion(AXIAL[0], 2)
+    assert (unknown.expected_dice, unknown.dice_low, unknown.dice_high) == (None, None, None)
+    asked = batch(2, [entry, unknown], strategy="random", author="ada", note="gap 0 %")
+    project.round(2).write_batch(asked)
+    assert Project.open(project.folder).latest_batch() == asked
+    kept = json.loads(project.round(2).batch.read_text())
+    assert kept["suggestions"] == [entry.record(), unknown.record()]
+    assert (kept["author"], kept["note"]) == ("ada", "gap 0 %")
     with pytest.raises(ProjectError, match="round 2 cannot complete round 3"):
-        project.round(3).write_batch(batch)
+        project.round(3).write_batch(asked)
+    for_anybody = batch(3, [entry])
+    project.round(3).write_batch(for_anybody)
+    assert Project.open(project.folder).latest_batch() == for_anybody
+    assert for_anybody.author is None
 
 
 def test_rounds_follow_one_another_and_an_interrupted_one_is_taken_up(project):
@@ -529,7 +556,8 @@ def test_what_was_shown_and_how_good_it_was_is_kept_with_the_mask(project, tmp_p
         "rank": 2,
         "expected_dice": 0.7,
         "minutes": 1.25,
-        "time_factor": 1.0,
+        "audit": False,
+        "work": WORK,
         "blank": False,
         "dice": {"liver": pytest.approx(4 / 7), "spleen": None},
     }
@@ -544,6 +572,24 @@ def test_a_slice_shown_blank_or_not_asked_for_says_so(project, tmp_path):
     shown = annotate(project, AXIAL[0], file, 0, "ada").shown
     assert (shown["blank"], shown["dice"], shown["round"], shown["rank"]) == (True, None, 0, 1)
     assert annotate(project, AXIAL[1], file, 0, "ada").shown is None
+
+
+def test_an_audit_is_shown_blank_and_its_proposal_is_judged_all_the_same(project, tmp_path):
+    audit, other = AXIAL[2], AXIAL[4]
+    with_batch(project, 3, audit, other, dice=0.7, audits=[audit])
+    proposal, accepted = blank(audit), blank(audit)
+    proposal[0, :4] = 1  # liver: 4 proposed, 2 of them accepted, 3 accepted in all: 2*2/(4+3)
+    accepted[0, 2:5] = 1
+    project.round(3).write_proposals({audit: proposal, other: proposal})
+    assert project.proposal(audit) is None
+    np.testing.assert_array_equal(project.proposal(other), proposal)
+    np.testing.assert_array_equal(project.round(3).read_proposal(audit), proposal)
+    dice = {"liver": pytest.approx(4 / 7), "spleen": None}
+    for key, blank_ in ((audit, True), (other, False)):
+        file = label_file(project, key, accepted, tmp_path / "mask.nrrd")
+        shown = annotate(project, key, file, 42.0, "ada").shown
+        assert (shown["audit"], shown["blank"]) == (blank_, blank_)
+        assert (shown["dice"], shown["expected_dice"]) == (dice, 0.7)
 
 
 def test_damaged_proposals_are_named(project):
@@ -624,6 +670,10 @@ def test_old_leftovers_are_swept_when_work_begins(project):
 # Status
 
 
+def write_estimate(project, number, **facts):
+    project.round(number).make().estimate.write_text(json.dumps(facts))
+
+
 def test_the_status_says_where_the_project_stands(project):
     first = project_status(project)
     assert json.loads(json.dumps(first)) == first
@@ -633,6 +683,9 @@ def test_the_status_says_where_the_project_stands(project):
     assert first["slices"] == (5 + 6 + 7) + 7 + 5 + 4 + 4
     assert first["accepted"] == []
     assert first["estimated_dice"] is None
+    assert first["estimated_dice_interval"] is None
+    assert first["next_gain"] is None
+    assert first["skipped"] == []
     assert "suggest" in first["next"]
     with_batch(project, 0, AXIAL[0], AXIAL[1])
     assert "activeseg next" in project_status(project)["next"]
@@ -642,7 +695,8 @@ def test_the_status_says_where_the_project_stands(project):
         (AXIAL[0], "ada", 30),
     ]:
         project.accept(key, blank(key), author, seconds)
-    project.round(1).make().estimate.write_text('{"estimated_dice": 0.75}')
+    gain = {"dice": 0.02, "low": 0.01, "high": 0.05}
+    write_estimate(project, 1, estimated_dice=0.75, low=0.7, high=0.81, next_gain=gain)
     last = project_status(project)
     assert last["accepted"] == ["plain/axial/000", "plain/axial/001"]
     assert last["annotated_slices"] == 2
@@ -650,9 +704,18 @@ def test_the_status_says_where_the_project_stands(project):
     assert last["authors"] == ["ada", "bob"]
     assert last["open"] == []
     assert last["estimated_dice"] == 0.75
+    assert last["estimated_dice_interval"] == [0.7, 0.81]
+    assert last["next_gain"] == gain
     assert last["round"] == 0
     assert "activeseg round" in last["next"]
-    project.round(1).estimate.write_text("nonsense")
+    # The latest estimate that there is, also where it says that nothing is known.
+    write_estimate(project, 2, estimated_dice=None, low=None, high=None, next_gain=None)
+    unknown = project_status(project)
+    names = ("estimated_dice", "estimated_dice_interval", "next_gain")
+    assert [unknown[name] for name in names] == [None] * 3
+    project.round(3).make()
+    assert project_status(project) == unknown
+    project.round(2).estimate.write_text("nonsense")
     with pytest.raises(ProjectError, match=r"estimate.json: damaged"):
         project_status(project)
 

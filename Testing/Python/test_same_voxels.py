@@ -26,6 +26,7 @@ from activeseg.project.predictions import read_prediction
 from activeseg.project.scans import annotated_slices, cohort_network, read_scan
 from activeseg.project.scoring import Scoring, score_scan
 from activeseg.project.verbs import run_score, run_train
+from activeseg.quality import EVIDENCE
 from small_cohort import turned
 from tiny_cohort import PERMUTED, ThresholdModel
 
@@ -176,9 +177,9 @@ def test_scores_belong_to_the_slices_that_hold_the_ball(project, name):
         assert sorted(native.scores.index[rows]) == list(range(inside.shape[axis]))
         uncertain = native.scores.index[rows & (native.scores.uncertainty > 0)]
         assert sorted(uncertain) == holds.tolist()
-        showing = native.scores.index[rows & native.scores.shows[:, 0]]
-        assert sorted(showing) == holds.tolist()
-        assert np.all(native.scores.evidence[rows & native.scores.shows[:, 0], 0, 0] == 1)
+        agreement = native.scores.evidence[:, 0, EVIDENCE.index("iou")]
+        assert sorted(native.scores.index[rows & (agreement == 1)]) == holds.tolist()
+        assert np.isnan(agreement[rows & (agreement != 1)]).all()
         # Its slices are not in the middle: counting from the other end would be seen.
         assert set(holds) != {inside.shape[axis] - 1 - index for index in holds}
 

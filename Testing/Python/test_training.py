@@ -17,8 +17,8 @@ from activeseg.errors import ModelError
 from activeseg.model import precision, training
 from activeseg.model.network import NetworkConfig, build, seeded
 from activeseg.model.slices import IGNORED, LabelledSlice, Sampler
-from activeseg.model.training import Recipe, train
 from activeseg.model.supervised import SIDES, SupervisedUNet
+from activeseg.model.training import Recipe, train
 from activeseg.progress import Progress, Silent, Stage
 
 CONFIG = NetworkConfig(image_channels=1, structures=(1,), pixel_mm=1.0, modality="mr")

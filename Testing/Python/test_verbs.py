@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,18 +15,23 @@ from activeseg.cohort import Cohort, Structure, read_image_file, take_slice
 from activeseg.cost import STANDARD
 from activeseg.errors import CohortError, ModelError, ProjectError
 from activeseg.keys import Plane, SliceKey
+from activeseg.minutes import MinutesModel, Work
 from activeseg.model.inference import SliceModel
 from activeseg.model.network import build, load, seeded
 from activeseg.model.training import Recipe, Trained
 from activeseg.progress import Silent
 from activeseg.project import Project, RoundFiles, annotate, learning, project_status, scoring
+from activeseg.project.estimating import estimate_slices
 from activeseg.project.model_name import check_model
+from activeseg.project.offer import offered
 from activeseg.project.predicting import predict
-from activeseg.project.predictions import Prediction, Scores, read_prediction, read_scores
+from activeseg.project.predictions import Prediction, read_prediction, read_scores
 from activeseg.project.scans import read_scan, validation_volumes
 from activeseg.project.scoring import Scoring
 from activeseg.project.verbs import run_round, run_score, run_suggest, run_train
-from activeseg.sampling import STRATEGIES
+from activeseg.quality import EVIDENCE
+from activeseg.sampling import STRATEGIES, strategy
+from rounds_by_hand import scores
 from tiny_cohort import answer, copied, new_project, write_tiny_cohort
 
 SILENT = Silent()
@@ -34,7 +41,8 @@ SCORING = Scoring(passes=2)
 BLANK_S = 10 + 2 * 0.5 * (4 + math.pi * 0.2 * math.sqrt(20 * 18) / 4)
 FIELDS = {
     *("key", "volume", "plane", "index", "rank"),
-    *("value", "minutes", "expected_dice", "entropy", "reason"),
+    *("value", "minutes", "expected_dice", "entropy", "reason", "how"),
+    *("minutes_low", "minutes_high", "dice_low", "dice_high", "audit", "work"),
 }
 
 
@@ -44,6 +52,23 @@ def suggest(project, minutes=4.0, strategy=None):
 
 def keys_of(batch):
     return [suggestion.key for suggestion in batch.suggestions]
+
+
+def rows_of(files):
+    """The scores of a round by slice; of each a dictionary."""
+    table = read_scores(files)
+    columns = table.scores.arrays()
+    return {
+        key: SimpleNamespace(**{name: column[row] for name, column in columns.items()})
+        for key, row in table.rows().items()
+    }
+
+
+def same_scores(files, others):
+    table, other = read_scores(files), read_scores(others)
+    np.testing.assert_array_equal(table.volume, other.volume)
+    for name, column in table.scores.arrays().items():
+        np.testing.assert_array_equal(column, getattr(other.scores, name), err_msg=name)
 
 
 def one_line(caught):
@@ -64,10 +89,10 @@ def fresh(tmp_path_factory, cohort):
 
 @pytest.fixture(scope="module")
 def answered(tmp_path_factory, fresh):
-    """Round 0 is asked and answered."""
+    """Round 0 is asked and answered; nobody measured the time, so minutes stay the prior's."""
     project = copied(fresh, tmp_path_factory.mktemp("answered") / "project")
     suggest(project)
-    answer(project)
+    answer(project, seconds=0.0)
     return project
 
 
@@ -105,6 +130,16 @@ def test_the_first_batch_is_one_shot_and_within_the_budget(fresh, tmp_path):
         seen.add(each.key.volume)
         assert each.expected_dice is None
         assert each.entropy is None
+        assert (each.dice_low, each.dice_high) == (None, None)
+        assert (each.how, each.audit) == ("draw", False)
+        assert each.minutes_low < each.minutes < each.minutes_high
+        assert each.work == {
+            "prior_s": pytest.approx(BLANK_S + first),
+            "contour_mm": pytest.approx(4 * (BLANK_S - 10 - 4)),
+            "drawn": True,
+            "first": first > 0,
+            "expected_dice": None,
+        }
         assert each.key.plane is Plane.AXIAL  # slices are thick: only the acquisition plane
         assert 0 <= each.key.index < 8
         assert each.reason
@@ -112,9 +147,9 @@ def test_the_first_batch_is_one_shot_and_within_the_budget(fresh, tmp_path):
     # What fits is asked for: less than the cheapest slice is left.
     assert 4.0 * 60 - sum(60 * s.minutes for s in batch.suggestions) < BLANK_S
     kept = json.loads((project.folder / "rounds/000/batch.json").read_text())
-    named = {"round", "strategy", "seed", "budget_minutes", "time", "suggestions", "time_factor"}
-    assert set(kept) == named
-    assert kept["time_factor"] == 1.0
+    named = {"round", "strategy", "seed", "budget_minutes", "time", "suggestions"}
+    assert set(kept) == named | {"author", "note"}
+    assert kept["author"] is None  # nobody has answered yet
     assert all(set(entry) == FIELDS for entry in kept["suggestions"])
     assert [entry["key"] for entry in kept["suggestions"]] == [str(k) for k in keys_of(batch)]
     assert kept["suggestions"][0]["key"] == "{volume}/{plane}/{index:03d}".format(
@@ -161,7 +196,7 @@ def test_what_suggest_refuses(fresh, answered, tmp_path):
     with pytest.raises(ProjectError, match=r"no slice fits 0\.1 minutes; .* about 0\.5:") as caught:
         suggest(project, 0.1)
     one_line(caught)
-    with pytest.raises(ProjectError, match="no strategy 'clever'; choose one of entropy-band"):
+    with pytest.raises(ProjectError, match="no strategy 'clever'; choose one of auto"):
         suggest(project, 4.0, "clever")
     for minutes in (0.0, -1.0, math.nan, math.inf):
         with pytest.raises(ProjectError, match=r"a budget of .* minutes; give more than 0"):
@@ -179,7 +214,7 @@ def test_a_finished_cohort_has_nothing_left_to_ask(fresh, tmp_path):
     suggest(project, 1e4)
     answer(project)
     assert project_status(project)["annotated_slices"] == 32
-    with pytest.raises(ProjectError, match="every slice is annotated; there is nothing left"):
+    with pytest.raises(ProjectError, match="every slice is annotated, skipped or claimed"):
         suggest(project, 4.0, "random")
 
 
@@ -231,7 +266,7 @@ def test_whole_rounds_repeat_with_the_seed(cohort, whole, tmp_path):
     def loop(folder, seed):
         project = new_project(folder, cohort, seed=seed)
         suggest(project)
-        answer(project)
+        answer(project, seconds=0.0)
         return project, run_round(project, 4.0, None, RECIPE, SCORING, SILENT)
 
     def weights(project):
@@ -240,7 +275,8 @@ def test_whole_rounds_repeat_with_the_seed(cohort, whole, tmp_path):
     project, batch = loop(tmp_path / "same", 5)
     before = weights(whole)
     assert all(torch.equal(before[name], value) for name, value in weights(project).items())
-    assert list(read_scores(project.round(1))) == list(read_scores(whole.round(1)))
+    same_scores(project.round(1), whole.round(1))
+    assert project.round(1).read_estimate() == whole.round(1).read_estimate()
     assert batch.suggestions == whole.latest_batch().suggestions
     for key in keys_of(batch):
         np.testing.assert_array_equal(project.proposal(key), whole.proposal(key))
@@ -375,23 +411,35 @@ def test_start_weights_that_are_gone_are_told(answered, tmp_path):
 
 def test_every_slice_of_the_asked_planes_is_scored(scored):
     files = scored.round(1)
-    rows = list(read_scores(files))
+    rows = rows_of(files)
     volumes = scored.cohort.volumes
-    assert [row.key for row in rows if row.key.volume == "v00"]
-    assert sorted(row.key for row in rows) == [
+    assert [key for key in rows if key.volume == "v00"]
+    assert len(read_scores(files).volume) == len(rows)
+    assert sorted(rows) == [
         SliceKey(volume.id, Plane.AXIAL, index) for volume in volumes for index in range(8)
     ]
-    for row in rows:
-        values = (row.value, row.band_entropy, row.whole_entropy, row.expected_dice, row.seconds)
-        assert all(math.isfinite(value) for value in values)
-        assert 0 <= row.band_entropy <= math.log(3) + 1e-6
-        assert 0 <= row.value <= row.band_entropy
-        assert 0 <= row.whole_entropy <= math.log(3) + 1e-6
-        assert 0 <= row.expected_dice <= 1
+    for row in rows.values():
+        most = math.log(3) + 1e-6
+        assert 0 <= row.band_entropy <= most
+        assert 0 <= row.uncertainty <= row.band_entropy
+        assert 0 <= row.whole_entropy <= most
+        assert 0 <= row.epistemic <= row.whole_entropy + 1e-6
+        assert row.class_entropy.shape == row.size.shape == row.shows.shape == (2,)
+        assert (row.class_entropy.sum() <= row.whole_entropy + 1e-6) & (row.size >= 0).all()
+        assert row.evidence.shape == (2, len(EVIDENCE) - 1)
+        known = row.evidence[~np.isnan(row.evidence)]
+        assert ((known >= 0) & (known <= 1 + 1e-9)).all()
+        assert math.isfinite(row.contour_mm)
         assert row.seconds >= STANDARD.overhead_s
         assert row.how in ("draw", "correct", "confirm")
         assert (row.how == "confirm") == (row.seconds == STANDARD.overhead_s)
-    assert any(row.value > 0 for row in rows)
+        assert row.seconds <= row.blank_seconds + 1e-9  # correcting is chosen where it is cheaper
+        assert row.drawn or row.how != "draw"
+    assert any(row.uncertainty > 0 for row in rows.values())
+    found = estimate_slices(scored, files, read_scores(files))
+    assert ((found.low >= 0) & (found.low <= found.dice)).all()
+    assert ((found.dice <= found.high) & (found.high <= 1)).all()
+    assert (found.gain >= 0).all()
 
 
 def test_all_planes_are_scored_where_all_are_asked_for(answered, tmp_path):
@@ -409,9 +457,8 @@ def test_all_planes_are_scored_where_all_are_asked_for(answered, tmp_path):
         for plane, count in zip(Plane, (8, 20, 18), strict=True)
         for index in range(count)
     }
-    rows = list(read_scores(files))
-    assert {row.key for row in rows} == expected
-    assert len(rows) == len(expected)
+    assert set(rows_of(files)) == expected
+    assert len(read_scores(files).volume) == len(expected)
 
 
 def test_the_estimate_is_about_volumes_and_structures(scored):
@@ -422,19 +469,33 @@ def test_the_estimate_is_about_volumes_and_structures(scored):
     assert known
     assert all(0 <= value <= 1 for value in known)
     assert estimate["estimated_dice"] == pytest.approx(np.mean(known))
-    assert estimate["calibration"] == {"slope": 1.0, "intercept": 0.0}  # nothing was shown yet
-    assert project_status(scored)["estimated_dice"] == estimate["estimated_dice"]
+    assert (estimate["judged"], estimate["audited"]) == (0, 0)  # nothing was proposed yet
+    assert estimate["low"] <= estimate["estimated_dice"] <= estimate["high"]
+    for volume, value in estimate["volumes"].items():
+        interval = estimate["intervals"][volume]
+        assert (value is None) == (interval is None)
+        assert value is None or 0 <= interval[0] <= value <= interval[1] <= 1
+    found = project_status(scored)
+    assert found["estimated_dice"] == estimate["estimated_dice"]
+    assert found["estimated_dice_interval"] == [estimate["low"], estimate["high"]]
 
 
-def test_shown_proposals_calibrate_the_next_estimate(whole, tmp_path):
+def test_judged_proposals_are_counted_in_the_next_estimate(whole, tmp_path):
     project = copied(whole, tmp_path / "p")
-    answer(project)
+    answer(project, seconds=60.0)
     shown = [a.shown for a in project.all_annotations() if a.shown and a.shown["dice"]]
     assert shown
+    assert all(each["round"] == 1 for each in shown)
+    before = project.round(1).read_estimate()
     run_train(project, RECIPE, SILENT)
     estimate = run_score(project, SCORING, SILENT).read_estimate()
-    assert estimate["round"] == 2
-    assert estimate["calibration"] != {"slope": 1.0, "intercept": 0.0}
+    assert (before["judged"], before["minutes"], before["next_gain"]) == (0, 0, None)
+    assert (estimate["round"], estimate["judged"]) == (2, len(shown))
+    assert estimate["audited"] == 0  # entropy-band draws none by chance
+    assert estimate["minutes"] == pytest.approx(len(shown))
+    gain = estimate["next_gain"]
+    assert 0 <= gain["low"] <= gain["dice"] <= gain["high"]
+    assert project_status(project)["next_gain"] == gain
 
 
 def test_predictions_are_the_models_masks_in_the_files_own_axes(scored):
@@ -452,16 +513,19 @@ def test_predictions_are_the_models_masks_in_the_files_own_axes(scored):
 def test_scoring_is_taken_up_where_it_was_killed(scored, tmp_path, monkeypatch):
     project = copied(scored, tmp_path / "p")
     files = project.round(1)
-    before = list(read_scores(files))
     calls = spy_on_scoring(monkeypatch)
     files.scores.unlink()
     (files.folder / "predictions/v02.npz").unlink()
     run_score(project, SCORING, SILENT)
     assert len(calls) == 1
-    assert list(read_scores(files)) == before  # the rest as it was, the lost one as before
+    same_scores(files, scored.round(1))  # the rest as it was, the lost one as before
     files.scores.unlink()
     run_score(project, SCORING, SILENT)
     assert len(calls) == 1
+    # Scored otherwise than asked for: all anew.
+    run_score(project, replace(SCORING, samples="augmented"), SILENT)
+    assert len(calls) == 1 + 4
+    assert {call[4].samples for call in calls[1:]} == {"augmented"}
 
 
 def spy_on_scoring(monkeypatch):
@@ -541,37 +605,75 @@ def test_what_is_annotated_is_never_asked_for(whole, tmp_path):
 def test_a_scored_batch_says_what_the_model_thinks(whole):
     batch = whole.latest_batch()
     assert (batch.round, batch.strategy) == (1, "entropy-band")
-    rows = {row.key: row for row in read_scores(whole.round(1))}
+    assert (batch.author, batch.note) == ("ada", "")
+    rows = rows_of(whole.round(1))
+    table = read_scores(whole.round(1))
+    found = estimate_slices(whole, whole.round(1), table)
+    place = table.rows()
     opened = set()
     for each in batch.suggestions:
         row = rows[each.key]
         first = STANDARD.first_slice_s * (each.key.volume not in opened)
         opened.add(each.key.volume)
         assert each.minutes == pytest.approx((row.seconds + first) / 60)
-        assert each.expected_dice == row.expected_dice
+        assert each.minutes_low < each.minutes < each.minutes_high
+        assert each.expected_dice == found.dice[place[each.key]]
+        assert (each.dice_low, each.dice_high) == (
+            found.low[place[each.key]],
+            found.high[place[each.key]],
+        )
         assert each.entropy == row.band_entropy
-        assert 0 <= each.value <= row.value
+        assert 0 <= each.value <= row.uncertainty
+        assert (each.how, each.audit) == (row.how, False)
+        assert each.work == {
+            "prior_s": pytest.approx(row.seconds + first),
+            "contour_mm": row.contour_mm,
+            "drawn": row.drawn,
+            "first": first > 0,
+            "expected_dice": each.expected_dice,
+        }
+        assert f"expected Dice {each.expected_dice:.2f}" in each.reason
+        assert row.doubt in each.reason
     assert sum(each.minutes for each in batch.suggestions) <= 4.0
     assert batch.suggestions
     assert set(keys_of(batch)).isdisjoint(whole.annotations())
 
 
 def test_expected_minutes_follow_the_logged_ones(whole, tmp_path):
-    """Answers that took twice as long as expected weigh against five that took as long."""
+    """Answers that took twice as long as expected: the next are expected to take longer."""
     project = copied(whole, tmp_path / "p")
     asked = project.open_suggestions()
     for each in asked:
         label = project.cohort.volume(each.key.volume).label
         annotate(project, each.key, label, 2 * 60 * each.minutes, "ada")
     batch = run_round(project, 12.0, None, RECIPE, SCORING, SILENT)
-    assert batch.time_factor == pytest.approx(2 ** (len(asked) / (len(asked) + 5)))
-    rows = {row.key: row for row in read_scores(project.round(2))}
-    opened = set()
+    assert batch.author == "ada"
+    rows = rows_of(project.round(2))
+    learned = MinutesModel.fit(
+        Work.from_rows([each.work for each in asked]),
+        [120 * each.minutes for each in asked],
+        ["ada"] * len(asked),
+        "ada",
+    )
+    opened, openings = set(), set()
     for each in batch.suggestions:
-        first = STANDARD.first_slice_s * (each.key.volume not in opened)
+        first = each.key.volume not in opened
         opened.add(each.key.volume)
-        seconds = rows[each.key].seconds * batch.time_factor + first
-        assert each.minutes == pytest.approx(seconds / 60)
+        prior = rows[each.key].seconds + STANDARD.first_slice_s * first
+        assert each.work["prior_s"] == pytest.approx(prior)
+        assert 1.1 < 60 * each.minutes / prior < 3
+        expected = learned.predict(Work.from_rows([each.work]))
+        assert 60 * each.minutes_low == pytest.approx(expected.low[0])
+        assert 60 * each.minutes_high == pytest.approx(expected.high[0])
+        alone = learned.predict(Work.from_rows([each.work]).as_first(np.array([False])))
+        if first:  # the overhead is the same for all
+            openings.add(round(60 * each.minutes - alone.seconds[0], 6))
+        else:
+            assert 60 * each.minutes == pytest.approx(alone.seconds[0])
+    (opening,) = openings
+    pool = offered(project, project.round(2), strategy("random"), "ada", SILENT).pool
+    assert opening == pytest.approx(pool.first_slice_s, abs=1e-5)
+    assert opening > STANDARD.first_slice_s
 
 
 def test_a_model_that_has_not_scored_is_not_passed_over(whole, tmp_path):
@@ -588,12 +690,15 @@ def test_a_model_that_has_not_scored_is_not_passed_over(whole, tmp_path):
 def test_predictions_of_volumes_with_odd_names_have_a_file(tmp_path):
     files = RoundFiles(tmp_path / "001")
     one = np.zeros((1, 1, 1), dtype=np.uint8)
-    columns = {"plane": np.array(["axial"]), "index": np.array([0]), "how": np.array(["draw"])}
-    numbers = ("value", "band_entropy", "whole_entropy", "expected_dice", "seconds")
-    scores = Scores(**columns, **{name: np.array([1.0]) for name in numbers})
-    Prediction(one, one.astype(np.float32), scores, [0.5]).write(files, "a:b?", "sha")
+    made = scores("axial", [0], doubt=["upper border is uncertain"])
+    Prediction(one, one.astype(np.float32), made).write(files, "a:b?", "sha")
     assert [file.name for file in (tmp_path / "001/predictions").iterdir()] == ["a%3Ab%3F.npz"]
-    assert read_prediction(files, "a:b?").confidence == [0.5]
+    found = read_prediction(files, "a:b?").scores.arrays()
+    assert set(found) == set(made.arrays())
+    for name, column in made.arrays().items():
+        np.testing.assert_array_equal(found[name], column)
+    assert read_prediction(files, "a:b?", "sha") is not None
+    assert read_prediction(files, "a:b?", "another") is None
 
 
 def test_proposals_are_the_predictions_slices(whole):

@@ -10,6 +10,7 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,10 @@ from activeseg.cohort import Geometry, open_cohort
 from activeseg.cohort.images import write_image, write_label
 from activeseg.keys import Plane
 from activeseg.model import Box, Scan, SegmentationModel
-from activeseg.project import Project, annotate
+from activeseg.model.network import NetworkConfig
+from activeseg.progress import Silent
+from activeseg.project import Project, RoundFiles, annotate, scoring
+from activeseg.project.scoring import Scoring
 from small_cohort import IDENTITY, turned
 
 MM = (3.0, 1.0, 1.0)
@@ -88,12 +92,12 @@ def new_project(folder: Path, cohort: Path, **changes: object) -> Project:
     return Project.create(folder, open_cohort(cohort), **(options | changes))  # type: ignore[arg-type]
 
 
-def answer(project: Project, author: str = "ada") -> None:
+def answer(project: Project, author: str = "ada", seconds: float = 30.0) -> None:
     """Annotate every open suggestion from the reference labels."""
     for suggestion in project.open_suggestions():
         label = project.cohort.volume(suggestion.key.volume).label
         assert label is not None
-        annotate(project, suggestion.key, label, 30.0, author)
+        annotate(project, suggestion.key, label, seconds, author)
 
 
 class ThresholdModel(SegmentationModel):
@@ -135,6 +139,20 @@ class ThresholdModel(SegmentationModel):
 
 SEES_BOTH = (85.0, 175.0)
 """Edges of a `ThresholdModel` that tells background, liver and spleen apart."""
+
+
+class KnownModel(ThresholdModel):
+    """A `ThresholdModel` of the tiny cohort that scores it in place of a trained model."""
+
+    config = NetworkConfig(image_channels=2, structures=(1, 4), pixel_mm=1.0, modality="ct")
+
+
+def score_with(project: Project, number: int, model: ThresholdModel) -> RoundFiles:
+    """Score the cohort in a round as if the model had been trained in it."""
+    weights = f"round {number}: {vars(model)}"  # predictions of other weights are made anew
+    project.round(number).make().model.write_bytes(weights.encode())
+    with patch.object(scoring.SliceModel, "from_checkpoint", return_value=model):
+        return scoring.score(project, Scoring(passes=2), Silent())
 
 
 def copied(project: Project, folder: Path) -> Project:

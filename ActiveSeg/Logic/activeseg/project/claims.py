@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from activeseg.errors import ProjectError
+from activeseg.errors import ActiveSegError, ProjectError
 from activeseg.files import create_exclusive, make_folder, read_json
 from activeseg.keys import SliceKey
 from activeseg.project.names import moment, slice_folder, timestamp
 
-__all__ = ["CLAIM_MINUTES", "Claim", "holder", "release", "take"]
+__all__ = ["CLAIM_MINUTES", "Claim", "held", "holder", "release", "take"]
 
 CLAIM_MINUTES = 60.0
 """How long a claim holds unless it is renewed."""
@@ -84,6 +84,18 @@ def holder(root: Path, key: SliceKey) -> Claim | None:
     folder = slice_folder(root, key)
     claim = _read(folder, _highest(folder))
     return claim if claim is not None and _holds(claim) else None
+
+
+def held(root: Path) -> frozenset[SliceKey]:
+    """Every slice that somebody works on now, of whatever batch."""
+    found = set()
+    for folder in root.glob("*/*"):
+        number = _highest(folder)
+        claim = _read(folder, number)
+        if claim is not None and claim.author and _holds(claim):
+            with suppress(OSError, KeyError, ValueError, ActiveSegError):  # released meanwhile
+                found.add(SliceKey.parse(read_json(_file(folder, number))["key"]))
+    return frozenset(found)
 
 
 def release(root: Path, key: SliceKey) -> None:

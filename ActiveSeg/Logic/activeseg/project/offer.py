@@ -13,6 +13,7 @@ from activeseg.keys import Plane, SliceKey
 from activeseg.minutes import MinutesModel, Work
 from activeseg.model.features import slice_features, slice_information
 from activeseg.progress import Progress
+from activeseg.project.claims import held
 from activeseg.project.estimating import estimate_slices
 from activeseg.project.folder import Project
 from activeseg.project.predictions import read_scores
@@ -88,7 +89,7 @@ def offered(
         ProjectError: If a file of the project is damaged. CohortError: If an image cannot be
             read.
     """
-    taken = {*project.annotations(), *project.skipped(), *project.working_on()}
+    taken = {*project.annotations(), *project.skipped(), *held(project.folder / "claims")}
     slices = _unscored(project, taken) if scored is None else _scored(project, scored, taken)
     minutes = minutes_model(project, author)
     volumes = tuple(sorted({key.volume for key in slices.keys}))

@@ -58,6 +58,8 @@ def _card(asked: Asked, thumbnail: Thumbnail) -> str:
     key = suggestion.key
     name = escape(str(key))
     blank = "" if thumbnail.proposed else ' <span class="badge">blank</span>'
+    if suggestion.audit:  # its proposal was held back; the card shows it beside the answer
+        blank = ' <span class="badge">audit, shown blank</span>'
     return (
         f'<li class="card" data-key="{name}">{_picture(thumbnail, key)}'
         f'<p class="key"><code>{name.replace("/", "/<wbr>")}</code></p>'

@@ -43,6 +43,12 @@ KEY = SliceKey("a", Plane.AXIAL, 3)
         ),
         (Candidate(KEY, 72.0, "draw"), 72.0, "", "draw, about 1.2 min"),
         (Candidate(KEY, 6.0, "draw", 0.5), 6.0, "", "expected Dice 0.50; draw, about 0.1 min"),
+        (
+            Candidate(KEY, 12.0, "confirm", 1.0, 1.0, 1.0),
+            12.0,
+            "",
+            "no structure is expected here; probably nothing to do, about 0.2 min",
+        ),
     ],
 )  # fmt: skip
 def test_reason(candidate: Candidate, seconds: float, why: str, sentence: str) -> None:

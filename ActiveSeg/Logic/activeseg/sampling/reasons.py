@@ -30,6 +30,8 @@ def _expected(candidate: Candidate) -> str:
     """What the model expects of its proposal, and what it is unsure of; empty without a model."""
     if candidate.expected_dice is None:
         return ""
+    if candidate.dice_low == 1.0:  # only where there is nothing to judge
+        return "no structure is expected here"
     found = f"expected Dice {candidate.expected_dice:.2f}"
     if candidate.dice_low is not None and candidate.dice_high is not None:
         found += f" ({candidate.dice_low:.2f} to {candidate.dice_high:.2f})"

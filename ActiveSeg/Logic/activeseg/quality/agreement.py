@@ -50,7 +50,9 @@ def pairwise_dice(labels: Labels, structures: int, axis: int) -> Floats:
         slices = np.moveaxis(labels == channel, axis + 1, 0)
         flat = slices.reshape(len(slices), passes, -1).astype(np.float32)
         # Sums of 0 and 1 below 2^24: exact in single precision, and one product for all pairs.
-        shared = (flat @ flat.transpose(0, 2, 1)).astype(np.float64)
+        # Single-precision kernels now and then set "invalid" over finite numbers (numpy 24067).
+        with np.errstate(invalid="ignore"):
+            shared = (flat @ flat.transpose(0, 2, 1)).astype(np.float64)
         area = np.diagonal(shared, axis1=1, axis2=2)
         both = area[:, rows] + area[:, columns]
         score = 2 * shared[:, rows, columns] / np.maximum(both, 1)

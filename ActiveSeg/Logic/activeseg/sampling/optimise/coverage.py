@@ -202,7 +202,7 @@ def _bound(goods: Goods, budget: int, facility: Facility, chosen: Rows, first: F
     if steps.size:
         similar = facility.similar(chosen)
         np.maximum.accumulate(similar, axis=0, out=similar)
-        added = np.diff(similar, axis=0, prepend=facility.reached[None]) @ facility.weights
+        added = np.dot(np.diff(similar, axis=0, prepend=facility.reached[None]), facility.weights)
         reached_value = np.cumsum(added + goods.value[chosen])
         left = facility.gains(rows, similar[steps - 1])
         for step, more in zip(steps, left, strict=True):

@@ -72,7 +72,7 @@ class Facility:
 
     def similar(self, rows: Rows) -> Features:
         """`[R, L]`, how well candidates cover the places, at least what is reached."""
-        found = self.points[rows] @ self.places.T
+        found = self._products(rows)
         return np.maximum(found, self.reached, out=found)
 
     def gains(self, rows: Rows, reached: Features) -> Floats:
@@ -91,12 +91,19 @@ class Facility:
         step = max(CHUNK // max(weights.size, 1), 1)
         for start in range(0, rows.size, step):
             part = slice(start, start + step)
-            similar = self.points[rows[part]] @ self.places.T
+            similar = self._products(rows[part])
             more = np.empty_like(similar)
             for row, state in enumerate(reached):
                 np.subtract(similar, state, out=more)
                 np.maximum(more, 0, out=more)
-                found[row, part] = more @ weights
+                found[row, part] = np.dot(more, weights)
+        return found
+
+    def _products(self, rows: Rows) -> Features:
+        """`[R, L]`, cosines of candidates and places."""
+        # Not `@`: it looks at the processor's flags, and single-precision kernels of OpenBLAS
+        # now and then set "invalid" over finite numbers (numpy issue 24067).
+        found: Features = np.dot(self.points[rows], self.places.T)
         return found
 
     def worth(self, rows: Rows) -> float:

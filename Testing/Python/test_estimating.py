@@ -208,3 +208,15 @@ def test_status_prints_the_interval_and_the_worth(project, capsys):
     printed = json.loads(capsys.readouterr().out)
     assert printed["estimated_dice_interval"] == [found["low"], found["high"]]
     assert printed["next_gain"] == gain
+
+
+def test_what_is_merely_probable_does_not_count_beside_what_is_predicted(project):
+    """Slice 0 proposes both structures, 1 the first alone, 2 neither though both are probable."""
+    evidence = np.tile(np.array(TYPICAL), (3, 2, 1))
+    evidence[1, 1] = evidence[2] = np.nan
+    files = project.round(1).make()
+    write_scores(files, {"plain": scores("axial", range(3), evidence=evidence)})
+    found = estimate_slices(project, files, read_scores(files))
+    assert found.dice == pytest.approx([0.81, 0.81, 0.0])
+    # Correcting what was missed is a gain all the same.
+    assert found.gain == pytest.approx([0.38, 1.19, 2.0])

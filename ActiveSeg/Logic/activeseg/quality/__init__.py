@@ -2,7 +2,7 @@
 
 from activeseg.quality.agreement import dice_with, mc_iou, neighbour_dice, pairwise_dice
 from activeseg.quality.confidence import LEAST_VOXELS, LIKELY, soft_dice_confidence
-from activeseg.quality.estimator import EVIDENCE, DiceEstimator, Estimate, Judged
+from activeseg.quality.estimator import EVIDENCE, DiceEstimator, Estimate, Judged, proposed
 from activeseg.quality.gain import expected_gain, relative_size
 from activeseg.quality.measured import dice, hd95_mm
 from activeseg.quality.trend import Trend, Worth
@@ -23,6 +23,7 @@ __all__ = [
     "mc_iou",
     "neighbour_dice",
     "pairwise_dice",
+    "proposed",
     "relative_size",
     "soft_dice_confidence",
 ]

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-__all__ = ["EVIDENCE", "DiceEstimator", "Estimate", "Judged"]
+__all__ = ["EVIDENCE", "DiceEstimator", "Estimate", "Judged", "proposed"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -150,7 +150,7 @@ class DiceEstimator:
             judged: Rows without a defined Dice (NaN) or without a proposal are left out.
             several_views: Whether the model looks at the volumes in more than one plane.
         """
-        known = np.isfinite(judged.dice) & _proposed(judged.evidence)
+        known = np.isfinite(judged.dice) & proposed(judged.evidence)
         x = _design(judged.evidence[known])
         y = judged.dice[known]
         weight = np.square(_clipped(judged.size[known]))
@@ -178,7 +178,7 @@ class DiceEstimator:
             size: `[n]`.
         """
         x = _design(evidence)
-        dice = self._level(x @ self._mean) * _proposed(evidence)
+        dice = self._level(x @ self._mean) * proposed(evidence)
         return self._interval(dice, self._spread(_clipped(size) ** -2.0, x))
 
     def whole(self, evidence: Floats, size: Floats, group: npt.NDArray[np.integer]) -> Estimate:
@@ -213,7 +213,7 @@ class DiceEstimator:
         """Of each volume: expected Dice, variance of its own errors over the noise, mean row."""
         x = _design(evidence)
         part = size / np.bincount(group, weights=size)[group]
-        level = self._level(x @ self._mean) * _proposed(evidence)
+        level = self._level(x @ self._mean) * proposed(evidence)
         dice = np.asarray(np.bincount(group, weights=part * level), dtype=np.float64)
         mean_x = np.stack([np.bincount(group, weights=part * column) for column in x.T], axis=1)
         own = np.bincount(group, weights=np.square(part / _clipped(size))) * _SLICES_ALIKE
@@ -252,8 +252,10 @@ def _design(evidence: Floats) -> Floats:
     return np.concatenate([np.ones((len(deviation), 1)), deviation], axis=1)
 
 
-def _proposed(evidence: Floats) -> npt.NDArray[np.bool_]:
-    return ~np.isnan(evidence[:, _FILL])
+def proposed(evidence: Floats) -> npt.NDArray[np.bool_]:
+    """Whether the structure is in the proposal, of evidence whose last axis is `EVIDENCE`'s."""
+    found: npt.NDArray[np.bool_] = ~np.isnan(evidence[..., _FILL])
+    return found
 
 
 def _clipped(size: Floats) -> Floats:

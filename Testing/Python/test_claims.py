@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from activeseg.errors import AnnotationError, CohortError, ProjectError
 from activeseg.keys import Plane, SliceKey
 from activeseg.project import Project, claims
 from activeseg.project.names import slice_folder
@@ -126,6 +127,31 @@ def test_of_many_who_take_over_an_expired_claim_one_has_it(tmp_path):
         assert claims.holder(tmp_path, key).author == given[0]
 
 
+def test_ones_own_claim_alone_is_released(tmp_path):
+    claims.release_own(tmp_path, KEY, "ada")
+    claims.take(tmp_path, KEY, "ada")
+    claims.release_own(tmp_path, KEY, "bob")
+    assert claims.holder(tmp_path, KEY).author == "ada"
+    claims.release_own(tmp_path, KEY, "ada")
+    assert links(tmp_path) == []
+
+
+def test_who_releases_too_late_takes_nothing_from_the_next(tmp_path, monkeypatch):
+    """Ada's claim has expired; between her look and her release Bob takes the slice over."""
+    claims.take(tmp_path, KEY, "ada", minutes=0)
+    read = claims._read
+
+    def slow(folder, number):
+        found = read(folder, number)
+        monkeypatch.setattr(claims, "_read", read)
+        assert claims.take(tmp_path, KEY, "bob")
+        return found
+
+    monkeypatch.setattr(claims, "_read", slow)
+    claims.release_own(tmp_path, KEY, "ada")
+    assert claims.holder(tmp_path, KEY).author == "bob"
+
+
 def project_with(folder, keys):
     project = Project.create(folder, small_cohort(folder), "all", "activeseg", 0, "scratch")
     entries = [suggestion(key, n) for n, key in enumerate(keys, 1)]
@@ -144,6 +170,30 @@ def test_an_accepted_slice_is_nobody_s_work_any_more(tmp_path):
     assert links(project.folder / "claims") == ["000001.json"]
     project.accept(KEY, empty_mask(KEY), "bob")
     assert links(project.folder / "claims") == []
+
+
+def test_a_slice_of_ones_own_choice_is_claimed_and_released(tmp_path):
+    other = SliceKey("oblique", Plane.SAGITTAL, 2)
+    project = project_with(tmp_path / "project", [KEY])
+    assert project.claim(KEY, " ada ")
+    assert project.claim(other, "ada")  # asked for or not
+    assert not project.claim(KEY, "bob")
+    assert project.next_suggestion("bob") is None
+    assert project.holder(KEY).author == "ada"
+    project.release(KEY, "bob")
+    assert project.holder(KEY).author == "ada"
+    project.release(KEY, "ada")
+    assert project.holder(KEY) is None
+    assert project.next_suggestion("bob").key == KEY
+    for key, error in (
+        (SliceKey("plain", Plane.AXIAL, 7), AnnotationError),
+        (SliceKey("nobody", Plane.AXIAL, 0), CohortError),
+    ):
+        with pytest.raises(error):
+            project.claim(key, "ada")
+    with pytest.raises(ProjectError, match="not an author's name"):
+        project.claim(KEY, "")
+    assert claims.held(project.folder / "claims") == {KEY, other}
 
 
 def test_what_is_answered_between_the_look_and_the_claim_is_not_given_again(tmp_path, monkeypatch):

@@ -25,6 +25,7 @@ from activeseg.cli import main
 from activeseg.cli.parser import build_parser
 from activeseg.cohort import open_cohort, write_label
 from activeseg.errors import ProjectError
+from activeseg.keys import SliceKey
 from activeseg.loop.demo import prepare_folder
 from activeseg.project import Project, status
 from activeseg.sampling import STRATEGIES
@@ -237,7 +238,8 @@ def test_next_prints_the_first_open_suggestion_or_null(walked):
 def test_annotate_prints_what_was_accepted(walked):
     found = json.loads(walked[1]["annotate"])
     last = json.loads(walked[1]["suggest"])["suggestions"][-1]
-    assert set(found) == {"key", "author", "seconds", "time", "file", "shown"}
+    assert set(found) == {"key", "author", "seconds", "time", "file", "shown", "withdrawn"}
+    assert found["withdrawn"] is False
     assert (found["key"], found["author"], found["seconds"]) == (last["key"], "ada", 42.5)
     assert Path(found["file"]).is_file()
     assert (found["shown"]["rank"], found["shown"]["blank"]) == (last["rank"], True)
@@ -318,6 +320,45 @@ def test_bad_skips(walked, project, run):
     found = json.loads(run("status", project, "--json").out)
     # A mistake costs nobody a slice, and claims none.
     assert (found["skipped"], found["open"], found["working"]) == ([], waiting, {})
+
+
+def test_a_skip_can_say_why(walked, project, run):
+    waiting = json.loads(walked[1]["status"])["open"]
+    words = ("next", project, "--skip", waiting[0], "--author", "ada")
+    assert run(*words, "--reason", " no  contrast\nhere ").code == 0
+    (skip,) = Project.open(project).skips()
+    assert (str(skip.key), skip.author, skip.reason) == (waiting[0], "ada", "no contrast here")
+    refused(run("next", project, "--reason", "why"), "give --skip KEY with it")
+    assert len(Project.open(project).skips()) == 1
+
+
+def test_an_answer_can_be_undone(walked, project, run):
+    before = json.loads(run("status", project, "--json").out)
+    key = before["accepted"][0]
+    (answer,) = Project.open(project).history(SliceKey.parse(key))
+    refused(run("annotate", project, key, "--undo", "--author", "eve"), "only ")
+    found = run("annotate", project, key, "--undo", "--author", answer.author, "--json")
+    assert (found.code, found.err) == (0, "")
+    printed = json.loads(found.out)
+    assert (printed["key"], printed["file"]) == (key, str(answer.image))
+    assert printed["withdrawn"] is True
+    assert Path(printed["file"]).is_file()
+    after = json.loads(run("status", project, "--json").out)
+    assert after["accepted"] == before["accepted"][1:]
+    assert after["minutes_spent"] == before["minutes_spent"]
+    refused(run("annotate", project, key, "--undo"), "nobody has answered it")
+    other = before["accepted"][1]
+    author = Project.open(project).history(SliceKey.parse(other))[0].author
+    found = run("annotate", project, other, "--undo", "--author", author)
+    assert found.out == f"withdrew {other}\n"
+
+
+def test_an_undo_takes_no_mask_and_no_seconds(walked, project, run):
+    key = json.loads(walked[1]["status"])["accepted"][0]
+    refused(run("annotate", project, key), "--mask --undo")
+    refused(run("annotate", project, key, "--undo", "--mask", "m.nrrd"), "not allowed with")
+    refused(run("annotate", project, key, "--undo", "--seconds", 5), "--seconds belongs to --mask")
+    assert not any(each.withdrawn for each in Project.open(project).acceptances())
 
 
 def test_what_was_proven_of_a_batch_is_printed_below_it(project, run):

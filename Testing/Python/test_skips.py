@@ -47,6 +47,26 @@ def test_a_skipped_slice_is_not_open_any_more(project):
     record = json.loads(file.read_text())
     assert (record["key"], record["author"]) == ("plain/axial/003", "Ada")
     assert record["time"].endswith("Z")
+    assert record["reason"] == ""
+
+
+def test_a_skip_says_who_and_why(project):
+    skip(project, KEYS[1], "bob", " the contrast\n  is missing ")
+    skip(project, KEYS[0], "ada")
+    first, second = Project.open(project.folder).skips()
+    assert (first.key, first.author, first.reason) == (KEYS[1], "bob", "the contrast is missing")
+    assert (second.key, second.author, second.reason) == (KEYS[0], "ada", "")
+    assert first.time < second.time
+
+
+def test_a_skip_from_before_there_were_reasons_counts(project):
+    skip(project, KEYS[0], "ada", "why")
+    (file,) = records(project)
+    record = json.loads(file.read_text())
+    del record["reason"]
+    file.write_text(json.dumps(record))
+    (found,) = project.skips()
+    assert (found.key, found.reason) == (KEYS[0], "")
 
 
 def test_who_skips_a_slice_does_not_work_on_it_any_more(project):
@@ -132,4 +152,4 @@ def test_the_key_is_read_from_the_record_whatever_the_folder_is_called(tmp_path)
     key = SliceKey("a:b?", Plane.AXIAL, 1)
     skips_module.put_aside(tmp_path, key, "ada")
     assert [entry.name for entry in tmp_path.iterdir()] == ["a%3Ab%3F"]
-    assert skips_module.skipped_slices(tmp_path) == {key}
+    assert skips_module.read_skips(tmp_path)[0].key == key

@@ -1,203 +1,133 @@
-"""ActiveSeg.py and its panel, on a strict stand-in for Slicer and Qt."""
+"""ActiveSeg.py as Slicer loads it, its self-test, and what runs in Slicer's own process."""
 
 from __future__ import annotations
 
-import importlib.util
+import ast
 import json
 import subprocess
 import sys
-import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-import slicer_stand_in as stand_in
-from activeseg_slicer.worker import Worker
+pytest.importorskip("slicer", reason="needs slicer-core (pip install trame-slicer)")
+pytest.importorskip("PySide6", reason="needs PySide6-Essentials")
 
-BEYOND_SLICER = ("filelock", "matplotlib", "monai", "rich", "scipy", "sklearn", "torch")
+import qt_shim
+from panel_bench import panel_bench  # noqa: F401
 
-
-@pytest.fixture
-def application(monkeypatch):
-    """A Slicer to import from; the panel that was loaded with it is forgotten afterwards."""
-    monkeypatch.delitem(sys.modules, "activeseg_slicer.panel", raising=False)
-    for name, made in stand_in.modules().items():
-        monkeypatch.setitem(sys.modules, name, made)
-
-
-@pytest.fixture
-def loaded(application, root, monkeypatch):
-    """ActiveSeg.py as Slicer loads it: a plain module, its folder not a package."""
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    path = root / "ActiveSeg" / "ActiveSeg.py"
-    spec = importlib.util.spec_from_file_location("ActiveSeg", path)
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "ActiveSeg", module)
-    spec.loader.exec_module(module)
-    return module
+BEYOND_SLICER = (
+    "filelock",
+    "matplotlib",
+    "monai",
+    "rich",
+    "sklearn",
+    "threadpoolctl",
+    "torch",
+)
 
 
 class TestModuleFile:
-    def test_the_source_roots_are_put_on_the_path_once(self, loaded, root):
+    def test_the_source_roots_are_put_on_the_path_once(self, bench, root):
         roots = [str(root / "ActiveSeg" / name) for name in ("Logic", "Widgets")]
         assert [sys.path.count(folder) for folder in roots] == [1, 1]
-        loaded.__spec__.loader.exec_module(loaded)
+        bench.module.__spec__.loader.exec_module(bench.module)
         assert [sys.path.count(folder) for folder in roots] == [1, 1]
 
-    def test_the_module_introduces_itself(self, loaded, root):
+    def test_the_module_introduces_itself(self, bench):
         parent = SimpleNamespace()
-        loaded.ActiveSeg(parent)
+        bench.module.ActiveSeg(parent)
         assert parent.title == "ActiveSeg"
         assert parent.categories == ["Active Learning"]
         assert parent.contributors
         assert "minutes" in parent.helpText
-        assert parent.dependencies == []
+        picture = parent.helpText.split("src='")[1].split("'")[0]
+        assert Path(picture.removeprefix("file://")).is_file()
+        assert "Segmentations" in parent.dependencies
 
-    def test_the_widget_builds_the_panel_and_ends_its_work(self, loaded):
-        widget = loaded.ActiveSegWidget()
-        widget.setup()
-        assert isinstance(widget.logic.worker, Worker)
-        assert len(widget.layout._state["items"]) == 2
-        widget.cleanup()
+    def test_the_widget_holds_the_panel(self, bench):
+        layout = bench.widget.layout
+        assert layout.count() == 1
+        assert layout.itemAt(0).widget().property("objectName") == "ActiveSegPanel"
 
-    def test_reload_forgets_the_packages_and_nothing_else(self, loaded, monkeypatch):
+    def test_reload_forgets_the_packages_and_nothing_else(self, bench, monkeypatch):
         # Keep this process's own modules: the reload below works on a copy of the table.
         monkeypatch.setattr(sys, "modules", dict(sys.modules))
-        widget = loaded.ActiveSegWidget()
-        widget.setup()
-        assert "activeseg_slicer.panel" in sys.modules
-        before = stand_in.ScriptedLoadableModuleWidget.reloaded
-        widget.onReload()
-        assert loaded.ActiveSegWidget.reloaded == before + 1
+        assert "activeseg_slicer.panel.panel" in sys.modules
+        before = qt_shim.ScriptedLoadableModuleWidget.reloaded
+        bench.widget.onReload()
+        assert bench.module.ActiveSegWidget.reloaded == before + 1
         assert not [name for name in sys.modules if name.split(".")[0].startswith("activeseg")]
         assert "qt" in sys.modules
 
-    def test_the_self_test_reaches_the_engine(self, loaded):
-        loaded.ActiveSegTest().runTest()
-
-    def test_the_stand_in_refuses_what_it_does_not_know(self, loaded):
-        import qt
-
-        with pytest.raises(AttributeError):
-            qt.QSlider()
-        with pytest.raises(AttributeError):
-            qt.QLineEdit().enabled = False
-        with pytest.raises(AttributeError):
-            qt.QLineEdit().connect("clicked(bool)", print)
-        with pytest.raises(KeyError):
-            qt.QLineEdit().property("enabled")
-
-
-class FakeProcess:
-    """A command that prints its answer at once and, if it `hangs`, waits for its end."""
-
-    def __init__(self, answer, code, hangs):
-        self.lines, self.code = answer.splitlines(), code
-        self.ended = threading.Event()
-        if not hangs:
-            self.ended.set()
-
-    def output(self):
-        return iter(self.lines)
-
-    def messages(self):
-        return iter(["a message"])
-
-    def wait(self):
-        self.ended.wait()
-        return self.code
-
-    def end(self):
-        self.code = -9
-        self.ended.set()
+    def test_loading_the_file_imports_nothing_of_the_engine(self, root):
+        """What is imported at the top is Slicer's and the standard library's."""
+        tree = ast.parse((root / "ActiveSeg" / "ActiveSeg.py").read_text("utf-8"))
+        top = {
+            name.split(".")[0]
+            for node in tree.body
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for name in (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+            )
+        }
+        assert top <= {"slicer"} | set(sys.stdlib_module_names)
 
 
-class Desk:
-    """The panel with its widgets in hand and a process that answers as told."""
+class TestSelfTest:
+    def test_what_the_application_offers_passes_here(self, bench):
+        told = qt_shim.ScriptedLoadableModuleTest.told
+        told.clear()
+        bench.module.ActiveSegTest().runTest()
+        assert told[-1] == "6 slices were accepted as they were painted"
 
-    def __init__(self, answer="", code=0, hangs=False):
-        from activeseg_slicer.panel import StatusPanel
+    def test_a_desk_that_loses_a_voxel_fails_it(self, bench, monkeypatch):
+        from activeseg_slicer.scene import SceneDesk
 
-        self.commands = []
-        self.process = FakeProcess(answer, code, hangs)
-        layout = stand_in.QVBoxLayout()
-        self.panel = StatusPanel(layout, Worker(self.launch))
-        row, self.text = layout._state["items"]
-        self.folder, self.choose, self.refresh, self.cancel = row._state["items"]
-        self.timer = self.panel._timer
+        mask = SceneDesk.mask
 
-    def launch(self, command, folder):
-        self.commands.append(list(command)[1:])
-        return self.process
+        def wrong(desk):
+            found = mask(desk)
+            found[0, 0] = 1 - min(1, found[0, 0])
+            return found
 
-    def finish(self):
-        while self.timer.isActive():
-            self.timer.timeout.emit()
+        monkeypatch.setattr(SceneDesk, "mask", wrong)
+        with pytest.raises(AssertionError, match="not what was painted"):
+            bench.module.ActiveSegTest().runTest()
 
+    def test_the_check_of_the_panel_passes_here(self, bench, tmp_path):
+        from activeseg_slicer.selftest import check_panel, phantom_project
 
-@pytest.mark.usefixtures("application")
-class TestPanel:
-    def test_refresh_shows_the_state(self, tmp_path):
-        status = {"stage": "score", "accepted": ["v/axial/001"], "open": [{"key": "v/axial/009"}]}
-        desk = Desk(json.dumps(status))
-        desk.folder.setText(f" {tmp_path} ")
-        desk.refresh.click()
-        assert desk.commands == [["-m", "activeseg", "status", str(tmp_path), "--json"]]
-        assert not desk.refresh.isEnabled()
-        assert desk.cancel.isEnabled()
-        desk.finish()
-        assert "accepted: 1" in desk.text.toPlainText()
-        assert "v/axial/009" in desk.text.toPlainText()
-        assert desk.refresh.isEnabled()
-        assert not desk.cancel.isEnabled()
+        told: list[str] = []
+        check_panel(bench.panel, phantom_project(tmp_path), told.append)
+        assert told == ["Next, painting, Accept", "Undo, Nothing here, Skip, Back"]
 
-    def test_choosing_a_folder_shows_it_at_once(self, tmp_path, monkeypatch):
-        desk = Desk('{"round": 3}')
-        monkeypatch.setattr(stand_in.QFileDialog, "answer", str(tmp_path))
-        desk.choose.click()
-        desk.finish()
-        assert desk.folder.property("text") == str(tmp_path)
-        assert desk.text.toPlainText() == "round: 3"
+    def test_an_engine_that_fails_is_told(self, bench, tmp_path):
+        from activeseg_slicer.selftest import engine
 
-    def test_a_dialog_that_was_closed_changes_nothing(self, monkeypatch):
-        desk = Desk()
-        monkeypatch.setattr(stand_in.QFileDialog, "answer", "")
-        desk.choose.click()
-        assert desk.commands == []
+        with pytest.raises(AssertionError, match="not a project folder"):
+            engine("status", str(tmp_path))
 
-    def test_a_refused_folder_shows_the_reason(self, tmp_path):
-        desk = Desk(code=2)
-        desk.folder.setText(str(tmp_path))
-        desk.refresh.click()
-        desk.finish()
-        assert desk.text.toPlainText() == "a message"
-
-    def test_no_folder_starts_nothing(self):
-        desk = Desk()
-        desk.refresh.click()
-        assert desk.commands == []
-        assert "Choose" in desk.text.toPlainText()
-
-    def test_cancel_ends_the_command(self, tmp_path):
-        desk = Desk(hangs=True)
-        desk.folder.setText(str(tmp_path))
-        desk.refresh.click()
-        desk.cancel.click()
-        assert desk.process.ended.is_set()
-        desk.finish()
-        assert desk.text.toPlainText() == "Cancelled."
-
-    def test_closing_ends_timer_and_command(self, tmp_path):
-        desk = Desk(hangs=True)
-        desk.folder.setText(str(tmp_path))
-        desk.refresh.click()
-        desk.panel.close()
-        assert desk.process.ended.is_set()
-        assert not desk.timer.isActive()
+    def test_the_script_for_the_application_names_what_there_is(self, root):
+        """It cannot run here; its names are compared with the module's."""
+        text = (root / "Testing" / "Slicer" / "ActiveSegInSlicerTest.py").read_text("utf-8")
+        names = {
+            (node.module, alias.name)
+            for node in ast.walk(ast.parse(text))
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("activeseg")
+            for alias in node.names
+        }
+        assert names
+        for module, name in names:
+            path = root / "ActiveSeg" / "Widgets" / Path(*module.split(".")).with_suffix(".py")
+            assert f"def {name}(" in path.read_text() or f"{name}: " in path.read_text()
 
 
-def test_what_the_panel_runs_needs_only_what_slicer_brings(tmp_path):
-    """So nothing has to be installed into Slicer's Python: numpy is there, the others are not."""
+def test_annotating_needs_only_what_slicer_brings(tmp_path):
+    """Opening a project, accepting and a draft: nothing has to be installed for those."""
     cohort, project = str(tmp_path / "cohort"), str(tmp_path / "project")
     engine = [sys.executable, "-m", "activeseg"]
     subprocess.run([*engine, "phantom", cohort, "--volumes", "2"], check=True, capture_output=True)
@@ -205,9 +135,28 @@ def test_what_the_panel_runs_needs_only_what_slicer_brings(tmp_path):
     code = (
         "import sys\n"
         f"for name in {BEYOND_SLICER}: sys.modules[name] = None\n"  # None: refused by import
-        "from activeseg.cli import main\n"
-        f"sys.exit(main(['status', {project!r}, '--json']))\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from pathlib import Path\n"
+        "from activeseg.keys import Plane, SliceKey\n"
+        "from activeseg.project import Batch, Project\n"
+        "from activeseg_slicer.flow import Clock, Session\n"
+        "from plain_desk import PlainDesk\n"
+        "from activeseg.project import Suggestion\n"
+        f"project = Project.open(Path({project!r}))\n"
+        "key = SliceKey('phantom_000', Plane.AXIAL, 3)\n"
+        "asked = Suggestion(key, 1, 1.0, 1.0, None, None, '', 'draw', 1.0, 1.0, None, None,\n"
+        "                   False, {})\n"
+        "batch = Batch(0, 'auto', 0, 5.0, '2026-01-01T00:00:00Z', (asked,), None, '')\n"
+        "project.round(0).write_batch(batch)\n"
+        "desk = PlainDesk()\n"
+        "session = Session(project, 'ada', desk, Clock(lambda: 0.0))\n"
+        "session.next()\n"
+        "desk.paint(1)\n"
+        "assert session.autosave()\n"
+        "session.accept()\n"
+        "import json\n"
+        "print(json.dumps([str(key) for key in project.annotations()]))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["volumes"] == ["phantom_000", "phantom_001"]
+    assert json.loads(done.stdout) == ["phantom_000/axial/003"]

@@ -20,7 +20,15 @@ from activeseg.model.inference import SliceModel
 from activeseg.model.network import build, load, seeded
 from activeseg.model.training import Recipe, Trained
 from activeseg.progress import Silent
-from activeseg.project import Project, RoundFiles, annotate, learning, project_status, scoring
+from activeseg.project import (
+    Project,
+    RoundFiles,
+    annotate,
+    learning,
+    project_status,
+    scoring,
+    what_was_shown,
+)
 from activeseg.project.estimating import estimate_slices
 from activeseg.project.model_name import check_model
 from activeseg.project.offer import offered
@@ -148,7 +156,7 @@ def test_the_first_batch_is_one_shot_and_within_the_budget(fresh, tmp_path):
     assert 4.0 * 60 - sum(60 * s.minutes for s in batch.suggestions) < BLANK_S
     kept = json.loads((project.folder / "rounds/000/batch.json").read_text())
     named = {"round", "strategy", "seed", "budget_minutes", "time", "suggestions"}
-    assert set(kept) == named | {"author", "note"}
+    assert set(kept) == named | {"author", "note", "former"}
     assert kept["author"] is None  # nobody has answered yet
     assert all(set(entry) == FIELDS for entry in kept["suggestions"])
     assert [entry["key"] for entry in kept["suggestions"]] == [str(k) for k in keys_of(batch)]
@@ -771,3 +779,20 @@ def test_what_predict_refuses(whole, tmp_path):
             predict(whole, "v00", output)
         one_line(caught)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_replaced_batch_still_teaches(scored, tmp_path):
+    """An answer to a slice of a former batch of the round is judged like one of the latest."""
+    project = copied(scored, tmp_path / "p")
+    first = suggest(project, 3.0, "random")
+    second = suggest(project, 3.0, "worst-dice")
+    gone = [each for each in first.suggestions if each.key not in keys_of(second)]
+    assert gone
+    assert {each.key for each in second.former} >= {each.key for each in gone}
+    assert {each.key for each in second.former}.isdisjoint(keys_of(second))
+    assert project.latest_batch() == second
+    mask = project.round(second.round).read_proposal(gone[0].key)
+    shown = what_was_shown(project, gone[0].key, mask)
+    assert (shown["rank"], shown["work"]) == (gone[0].rank, dict(gone[0].work))
+    assert set(shown["dice"].values()) <= {1.0, None}
+    assert gone[0].key not in {each.key for each in project.open_suggestions()}

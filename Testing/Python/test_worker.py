@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import activeseg
-from activeseg_slicer.describe import describe, describe_outcome
 from activeseg_slicer.process import ChildProcess, launch
 from activeseg_slicer.worker import Outcome, ProgressLine, Worker
 
@@ -248,54 +247,3 @@ class TestWithoutAProcess:
     )
     def test_json_that_is_no_progress(self, line):
         assert ProgressLine.parse(line) is None
-
-
-class TestDescription:
-    def test_values_lists_and_nested_fields(self):
-        text = describe(
-            {
-                "round": 2,
-                "estimated_dice": 0.81349,
-                "model": None,
-                "complete": False,
-                "accepted": ["a/axial/001", "a/axial/002"],
-                "open": [{"key": "b/axial/003", "minutes": 1.5}],
-                "minutes": {"spent": 12.0},
-                "claims": [{"who": "ada", "until": None}],
-            }
-        )
-        assert text.splitlines() == [
-            "round: 2",
-            "estimated dice: 0.813",
-            "model: none",
-            "complete: no",
-            "accepted: 2",
-            "    a/axial/001",
-            "    a/axial/002",
-            "open: 1",
-            "    b/axial/003",
-            "minutes:",
-            "    spent: 12",
-            "claims: 1",
-            "    who ada, until none",
-        ]
-
-    def test_a_long_list_is_counted_and_cut(self):
-        lines = describe({"accepted": [f"v/axial/{k:03d}" for k in range(1000)]}).splitlines()
-        assert lines[0] == "accepted: 1000"
-        assert lines[-1] == "    … and 990 more"
-        assert len(lines) == 12
-
-    @pytest.mark.parametrize(
-        ("outcome", "expected"),
-        [
-            (Outcome(0, '{"round": 1}', "", False), "round: 1"),
-            (Outcome(2, "", "x: not a project", False), "x: not a project"),
-            (Outcome(1, "", "Traceback", False), "activeseg ended with code 1.\nTraceback"),
-            (Outcome(-9, "", "", True), "Cancelled."),
-            (Outcome(0, "hello", "", False), "activeseg printed no project state:\nhello"),
-            (Outcome(0, "[1]", "", False), "activeseg printed no project state:\n[1]"),
-        ],
-    )
-    def test_each_end_is_told(self, outcome, expected):
-        assert describe_outcome(outcome) == expected

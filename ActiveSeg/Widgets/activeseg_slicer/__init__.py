@@ -1,5 +1,7 @@
-"""ActiveSeg's face in 3D Slicer: a worker process and the panel that shows what it found.
+"""ActiveSeg's face in 3D Slicer.
 
-The engine runs across a process border (`worker`, no Qt), so that it can neither freeze the
-application nor take it down; `panel` is the only file here that knows Qt.
+Imports go one way: `panel` (Qt) shows and calls `flow` (one person's session, no Qt and no MRML),
+which lays slices on `scene` (MRML and VTK, no Qt). Heavy work runs across a process border
+(`worker`, `process`), so that it can neither freeze the application nor take it down. `selftest`
+holds the checks that the application runs in its own scene.
 """

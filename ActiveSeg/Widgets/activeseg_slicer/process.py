@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Protocol
@@ -38,12 +38,21 @@ class Launcher(Protocol):
 
 
 class ChildProcess:
-    """A command of the operating system, in a process group (Windows: a tree) of its own."""
+    """A command of the operating system, in a process group (Windows: a tree) of its own.
 
-    def __init__(self, command: Sequence[str], folder: Path) -> None:
+    Args:
+        command: The program and its arguments.
+        folder: The working directory.
+        environment: Variables that the command has beside this process's own.
+    """
+
+    def __init__(
+        self, command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
         self._popen = subprocess.Popen(
             list(command),
             cwd=folder,
+            env=None if environment is None else {**os.environ, **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -95,6 +104,8 @@ def _lines(stream: IO[str] | None) -> Iterator[str]:
             yield line.rstrip("\r\n")
 
 
-def launch(command: Sequence[str], folder: Path) -> Process:
+def launch(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
+) -> Process:
     """Start `command` as a child process; the launcher that the worker uses by default."""
-    return ChildProcess(command, folder)
+    return ChildProcess(command, folder, environment)

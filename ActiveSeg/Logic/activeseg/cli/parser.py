@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from activeseg import __version__
-from activeseg.cli import demo, phantom, project, rounds, system
+from activeseg.cli import demo, phantom, project, rounds, system, workbench
 from activeseg.keys import PLANE_POLICIES
 
 __all__ = ["build_parser"]
@@ -33,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_project_verbs(verbs)
     _add_work_verbs(verbs)
+    _add_workbench(verbs)
     _add_other_verbs(verbs)
     return parser
 
@@ -54,17 +55,20 @@ def _add_project_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser
 
     following = verbs.add_parser("next", help="the next open suggestion; it is yours for an hour")
     following.add_argument("--skip", metavar="KEY", help="put this slice aside first, for good")
+    following.add_argument("--reason", metavar="TEXT", help="why it is put aside")
     following.set_defaults(run=project.following)
     _project(following)
     _author(following)
     _json(following)
 
-    annotate = verbs.add_parser("annotate", help="accept a mask for one slice")
+    annotate = verbs.add_parser("annotate", help="accept a mask for one slice, or undo it")
     annotate.set_defaults(run=project.annotate)
     _project(annotate)
     annotate.add_argument("key", metavar="KEY", help="VOLUME/PLANE/INDEX, e.g. case_003/axial/057")
-    annotate.add_argument(
-        "--mask", type=Path, required=True, metavar="FILE", help="label image of volume or slice"
+    answer = annotate.add_mutually_exclusive_group(required=True)
+    answer.add_argument("--mask", type=Path, metavar="FILE", help="label image of volume or slice")
+    answer.add_argument(
+        "--undo", action="store_true", help="withdraw your newest mask of it; its time stays spent"
     )
     annotate.add_argument("--seconds", type=float, default=0.0, metavar="S", help="time it took")
     _author(annotate)
@@ -116,6 +120,24 @@ def _add_work_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) 
     predict.add_argument(
         "-o", "--output", type=Path, required=True, metavar="FILE", help="label image to write"
     )
+
+
+def _add_workbench(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    face = verbs.add_parser("workbench", help="annotate in a browser; needs activeseg[workbench]")
+    face.set_defaults(run=workbench.workbench)
+    _project(face)
+    face.add_argument(
+        "--port", type=_port, metavar="P", help="0 for any; default: 8765, or any if that is used"
+    )
+    face.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="H",
+        help="where to listen; default: 127.0.0.1, this machine alone; anywhere else every "
+        "visitor needs the token of the address that is printed",
+    )
+    face.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
+    _author(face)
 
 
 def _add_other_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -233,6 +255,13 @@ def _count(text: str) -> int:
 
 def _positive(text: str) -> int:
     return _whole(text, 1)
+
+
+def _port(text: str) -> int:
+    port = _whole(text, 0)
+    if port > 65535:
+        raise argparse.ArgumentTypeError(f"'{text}': expected a port from 0 to 65535")
+    return port
 
 
 def _whole(text: str, least: int) -> int:

@@ -6,6 +6,7 @@ from argparse import Namespace
 from typing import Any
 
 from activeseg.cli.output import print_json, progress_of
+from activeseg.errors import AnnotationError, ProjectError
 from activeseg.keys import SliceKey
 
 __all__ = ["annotate", "following", "init", "status"]
@@ -39,9 +40,12 @@ def following(arguments: Namespace) -> int:
     """Print the next open suggestion and claim it for the author."""
     from activeseg.project import Project, skip
 
+    if arguments.reason is not None and arguments.skip is None:
+        raise ProjectError("--reason says why a slice is put aside; give --skip KEY with it")
     project = Project.open(arguments.project)
     if arguments.skip is not None:
-        skip(project, SliceKey.parse(arguments.skip), arguments.author)
+        key = SliceKey.parse(arguments.skip)
+        skip(project, key, arguments.author, arguments.reason or "")
     suggestion = project.next_suggestion(arguments.author)
     if arguments.json:
         print_json(None if suggestion is None else suggestion.to_json())
@@ -53,26 +57,32 @@ def following(arguments: Namespace) -> int:
 
 
 def annotate(arguments: Namespace) -> int:
-    """Accept a mask."""
-    from activeseg.project import Project
+    """Accept a mask, or withdraw the newest one."""
+    from activeseg.project import Project, undo
     from activeseg.project import annotate as accept
 
+    if arguments.undo and arguments.seconds:
+        raise AnnotationError("--seconds belongs to --mask; an undo takes none", arguments.key)
     key = SliceKey.parse(arguments.key)
     project = Project.open(arguments.project)
-    accepted = accept(project, key, arguments.mask, arguments.seconds, arguments.author)
+    if arguments.undo:
+        answer = undo(project, key, arguments.author)
+    else:
+        answer = accept(project, key, arguments.mask, arguments.seconds, arguments.author)
     if arguments.json:
         print_json(
             {
-                "key": str(accepted.key),
-                "author": accepted.author,
-                "seconds": accepted.seconds,
-                "time": accepted.time,
-                "file": str(accepted.image),
-                "shown": accepted.shown,
+                "key": str(answer.key),
+                "author": answer.author,
+                "seconds": answer.seconds,
+                "time": answer.time,
+                "file": str(answer.image),
+                "shown": answer.shown,
+                "withdrawn": answer.withdrawn,
             }
         )
     else:
-        print(f"accepted {accepted.key}")
+        print(f"{'withdrew' if answer.withdrawn else 'accepted'} {answer.key}")
     return 0
 
 

@@ -65,7 +65,9 @@ def choose(
     chosen = chosen_by.choose(offer.pool, budget_s=60 * minutes, rng=rng)
     if not chosen.choices:
         raise ProjectError(_why_none(offer.pool, minutes), str(project.folder))
-    files.make().write_proposals(_proposals(project, files, chosen.choices))
+    former = _former(files, chosen.choices)
+    keys = [*(choice.candidate.key for choice in chosen.choices), *(each.key for each in former)]
+    files.make().write_proposals(_proposals(project, files, keys))
     batch = Batch(
         round=files.number,
         strategy=chosen_by.name,
@@ -75,6 +77,7 @@ def choose(
         suggestions=_suggestions(offer, chosen.choices),
         author=whom,
         note=chosen.note,
+        former=former,
     )
     files.write_batch(batch)
     return batch
@@ -106,14 +109,23 @@ def _refuse_stale(project: Project, scored: RoundFiles) -> None:
         )
 
 
+def _former(files: RoundFiles, choices: Sequence[Choice]) -> tuple[Suggestion, ...]:
+    """What the batch to be replaced, and those before it, asked for and this one does not."""
+    batch = files.read_batch()
+    if batch is None:
+        return ()
+    chosen = {choice.candidate.key for choice in choices}
+    return tuple(each for each in (*batch.suggestions, *batch.former) if each.key not in chosen)
+
+
 def _proposals(
-    project: Project, files: RoundFiles, choices: Sequence[Choice]
+    project: Project, files: RoundFiles, keys: Sequence[SliceKey]
 ) -> dict[SliceKey, npt.NDArray[np.uint8]]:
-    """What the round's model proposes for the chosen slices; nothing where it has no model."""
+    """What the round's model proposes for slices; nothing where it has no model."""
     found: dict[SliceKey, npt.NDArray[np.uint8]] = {}
     volume, prediction = "", None
-    for key in (choice.candidate.key for choice in choices):
-        if key.volume != volume:  # the choices come grouped by volume
+    for key in sorted(keys):  # grouped by volume
+        if key.volume != volume:
             volume, prediction = key.volume, read_prediction(files, key.volume)
         if prediction is not None:
             geometry = project.cohort.volume(volume).geometry

@@ -20,7 +20,7 @@ from activeseg.files import create_exclusive, make_folder, read_json
 from activeseg.keys import SliceKey
 from activeseg.project.names import moment, slice_folder, timestamp
 
-__all__ = ["CLAIM_MINUTES", "Claim", "held", "holder", "release", "take"]
+__all__ = ["CLAIM_MINUTES", "Claim", "held", "holder", "release", "release_own", "take"]
 
 CLAIM_MINUTES = 60.0
 """How long a claim holds unless it is renewed."""
@@ -102,6 +102,15 @@ def release(root: Path, key: SliceKey) -> None:
     """End the claim on a slice, whoever held it."""
     folder = slice_folder(root, key)
     _sweep(folder, _highest(folder))
+
+
+def release_own(root: Path, key: SliceKey, author: str) -> None:
+    """End the claim on a slice if it is the author's."""
+    folder = slice_folder(root, key)
+    number = _highest(folder)
+    claim = _read(folder, number)
+    if claim is not None and claim.author == author:
+        _sweep(folder, number)  # a link that another made meanwhile has a higher number
 
 
 def _holds(claim: Claim) -> bool:

@@ -205,7 +205,7 @@ def _whole(
 
 def _outlook(project: Project, files: RoundFiles, dice: float | None) -> dict[str, Any]:
     """Minutes spent, and what ten more are expected to bring."""
-    minutes = sum(annotation.seconds for annotation in project.all_annotations()) / 60
+    minutes = sum(annotation.seconds for annotation in project.acceptances()) / 60
     found: dict[str, Any] = {"minutes": minutes, "next_minutes": NEXT_MINUTES, "next_gain": None}
     points = []
     for earlier in project.rounds():

@@ -3,8 +3,10 @@
 ::
 
     project.json                                      what `init` was told; never changed
-    annotations/<volume>/<plane>_<index>/<utc>_<author>.seg.nrrd + .json
+    annotations/<volume>/<plane>_<index>/<utc>_<author>.seg.nrrd + .json (+ .withdrawn)
     claims/<volume>/<plane>_<index>/<number>.json     who works on what, until when
+    drafts/<author>/<volume>/<plane>_<index>.npz      strokes that nobody has accepted yet
+    skips/<volume>/<plane>_<index>/<utc>_<author>.json
     rounds/<NNN>/{model.pt, scores.npz, proposals.npz, estimate.json, batch.json, log.jsonl}
 
 A `Project` keeps nothing in memory that is not in these files, so several processes (and
@@ -13,45 +15,38 @@ machines) can use one folder at once, and a kill at any moment costs at most the
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from activeseg.annotations import check_mask, read_slice
-from activeseg.cohort import Cohort, Structure
-from activeseg.errors import AnnotationError, ProjectError
+from activeseg.annotations import slice_geometry
+from activeseg.cohort import Cohort
+from activeseg.errors import ProjectError
 from activeseg.files import make_folder, sweep_temporary
 from activeseg.keys import SliceKey
 from activeseg.project import claims
+from activeseg.project.answers import Answers
 from activeseg.project.lock import hold
 from activeseg.project.names import author_name
-from activeseg.project.records import Annotation, read_records, slice_records, store
-from activeseg.project.rounds import Batch, RoundFiles, Suggestion, list_rounds
+from activeseg.project.rounds import Suggestion
 from activeseg.project.settings import FOLDERS, Settings, read_settings, refuse_used
-from activeseg.project.skips import skipped_slices
+from activeseg.project.skips import Skip, read_skips
 
 __all__ = ["Project"]
 
 _OLD_TEMPORARY_S = 24 * 3600.0
 
 
-@dataclass(frozen=True)
-class Project:
+class Project(Answers):
     """One project folder.
 
     Attributes:
         folder: The folder, absolute.
         settings: What ``project.json`` says.
     """
-
-    folder: Path
-    settings: Settings
 
     @classmethod
     def create(
@@ -103,155 +98,6 @@ class Project:
         folder = folder.absolute()
         return cls(folder, read_settings(folder))
 
-    @property
-    def cohort(self) -> Cohort:
-        """The cohort, as it was when the project was made."""
-        return self.settings.cohort
-
-    @property
-    def structures(self) -> tuple[Structure, ...]:
-        """The structures to segment, with their label values."""
-        return self.cohort.structures
-
-    @property
-    def plane_policy(self) -> str:
-        """In which planes slices are asked for (`activeseg.keys.PLANE_POLICIES`)."""
-        return self.settings.plane_policy
-
-    @property
-    def strategy(self) -> str:
-        """Name of the strategy that chooses."""
-        return self.settings.strategy
-
-    @property
-    def seed(self) -> int:
-        """Seed of everything random."""
-        return self.settings.seed
-
-    @property
-    def model(self) -> str:
-        """Name or path of the network to start from."""
-        return self.settings.model
-
-    # Annotations
-
-    def accept(
-        self,
-        key: SliceKey,
-        mask2d: npt.NDArray[Any],
-        author: str,
-        seconds: float = 0.0,
-        shown: Mapping[str, Any] | None = None,
-    ) -> Annotation:
-        """Accept a mask for a slice; earlier acceptances stay. The claim on the slice ends.
-
-        Args:
-            key: Any slice of the cohort, asked for or not.
-            mask2d: Native 2-D slice of label values (`activeseg.cohort.take_slice`).
-            author: Who accepts it.
-            seconds: How long the author worked on it.
-            shown: What the author had been shown (`activeseg.project.accept.what_was_shown`).
-
-        Returns:
-            The acceptance, which is on the disk by then.
-
-        Raises:
-            AnnotationError: If the slice does not exist, the mask does not fit it, or the disk
-                refuses. CohortError: If there is no such volume. ProjectError: If the author is
-                no name.
-        """
-        geometry = self.cohort.volume(key.volume).geometry
-        name = author_name(author)
-        mask = check_mask(mask2d, geometry, key, self.structures)
-        if not (math.isfinite(seconds) and seconds >= 0):
-            raise AnnotationError(f"it took {seconds} seconds; expected 0 or more", str(key))
-        annotation = store(
-            self.folder / "annotations",
-            key,
-            mask,
-            geometry,
-            self.structures,
-            name,
-            float(seconds),
-            shown,
-        )
-        claims.release(self.folder / "claims", key)
-        return annotation
-
-    def all_annotations(self) -> list[Annotation]:
-        """Every acceptance, oldest first.
-
-        Raises:
-            ProjectError: If a record is damaged.
-        """
-        records = read_records(self.folder / "annotations")
-        return sorted(records, key=lambda annotation: annotation.order)
-
-    def annotations(self) -> dict[SliceKey, Annotation]:
-        """The newest acceptance of each annotated slice, by key.
-
-        Raises:
-            ProjectError: If a record is damaged.
-        """
-        newest = {annotation.key: annotation for annotation in self.all_annotations()}
-        return {key: newest[key] for key in sorted(newest)}
-
-    def history(self, key: SliceKey) -> list[Annotation]:
-        """Every acceptance of one slice, oldest first.
-
-        Raises:
-            ProjectError: If a record is damaged.
-        """
-        return slice_records(self.folder / "annotations", key)
-
-    def read_annotation(self, annotation: Annotation) -> npt.NDArray[np.uint8]:
-        """The accepted mask: native 2-D slice of label values.
-
-        Raises:
-            ProjectError: If the file was changed since. AnnotationError: If it is damaged.
-        """
-        annotation.verify()
-        geometry = self.cohort.volume(annotation.key.volume).geometry
-        return read_slice(annotation.image, geometry, annotation.key)
-
-    # Rounds
-
-    def rounds(self) -> tuple[RoundFiles, ...]:
-        """The rounds that have a folder, by number."""
-        return list_rounds(self.folder / "rounds")
-
-    def round(self, number: int) -> RoundFiles:
-        """The files of one round, whether it exists or not."""
-        return RoundFiles(self.folder / "rounds" / f"{number:03d}")
-
-    def latest_round(self) -> RoundFiles | None:
-        """The round with the highest number, complete or not."""
-        rounds = self.rounds()
-        return rounds[-1] if rounds else None
-
-    def latest_batch(self) -> Batch | None:
-        """The batch of the highest round that has one.
-
-        Raises:
-            ProjectError: If it is damaged.
-        """
-        for files in reversed(self.rounds()):
-            batch = files.read_batch()
-            if batch is not None:
-                return batch
-        return None
-
-    def round_for_training(self) -> RoundFiles:
-        """The round that a training belongs to; never 0, which has no model.
-
-        The one after the latest complete round. A round without a batch was interrupted and is
-        taken up again.
-        """
-        latest = self.latest_round()
-        if latest is None:
-            return self.round(1)
-        return self.round(max(1, latest.number + latest.batch.is_file()))
-
     # Suggestions
 
     def open_suggestions(self) -> list[Suggestion]:
@@ -265,9 +111,17 @@ class Project:
         aside = self.skipped()
         return [each for each in asked if each.key not in aside and not self.history(each.key)]
 
+    def skips(self) -> list[Skip]:
+        """Who put which slice aside and why, oldest first.
+
+        Raises:
+            ProjectError: If a record is damaged.
+        """
+        return read_skips(self.folder / "skips")
+
     def skipped(self) -> frozenset[SliceKey]:
         """The slices that were put aside."""
-        return skipped_slices(self.folder / "skips")
+        return frozenset(skip.key for skip in self.skips())
 
     def next_suggestion(
         self, author: str, minutes: float = claims.CLAIM_MINUTES
@@ -303,6 +157,37 @@ class Project:
             claims.release(root, suggestion.key)  # answered between the look and the claim
         return None
 
+    def claim(self, key: SliceKey, author: str, minutes: float = claims.CLAIM_MINUTES) -> bool:
+        """Claim a slice of one's own choice, open or answered, or renew one's claim.
+
+        Args:
+            key: The slice.
+            author: Who is going to work on it.
+            minutes: How long the claim holds.
+
+        Returns:
+            Whether it is the author's now; False when somebody else works on it.
+
+        Raises:
+            AnnotationError, CohortError: If there is no such slice. ProjectError: If the author
+                is no name or the disk refuses.
+        """
+        name = author_name(author)
+        slice_geometry(self.cohort.volume(key.volume).geometry, key)
+        return claims.take(self.folder / "claims", key, name, minutes)
+
+    def release(self, key: SliceKey, author: str) -> None:
+        """End the author's claim on a slice; another's stays.
+
+        Raises:
+            ProjectError: If the author is no name.
+        """
+        claims.release_own(self.folder / "claims", key, author_name(author))
+
+    def holder(self, key: SliceKey) -> claims.Claim | None:
+        """Who works on a slice now; None when nobody does."""
+        return claims.holder(self.folder / "claims", key)
+
     def working_on(self) -> dict[SliceKey, claims.Claim]:
         """Who works on which open suggestion now."""
         root = self.folder / "claims"
@@ -319,7 +204,8 @@ class Project:
             ProjectError: If the file is damaged.
         """
         batch = self.latest_batch()
-        if batch is None or any(each.audit for each in batch.suggestions if each.key == key):
+        suggestion = batch.asked(key) if batch is not None else None
+        if batch is None or (suggestion is not None and suggestion.audit):
             return None
         return self.round(batch.round).read_proposal(key)
 

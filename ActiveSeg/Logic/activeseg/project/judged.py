@@ -56,22 +56,22 @@ class DiceLedger:
     def __init__(self, project: Project) -> None:
         self._names = [structure.name for structure in project.structures]
         self._amount: dict[int, int] = {}
-        self.slices: list[JudgedSlice] = []
         rounds = []
+        newest: dict[tuple[SliceKey, int], JudgedSlice] = {}
         for annotation in project.all_annotations():
             shown = annotation.shown
             rounds.append(0 if shown is None else int(shown["round"]))
             if shown is None or shown["dice"] is None:
                 continue
-            self.slices.append(
-                JudgedSlice(
-                    annotation.key,
-                    int(shown["round"]),
-                    shown["dice"],
-                    shown["expected_dice"],
-                    bool(shown["audit"]),
-                )
+            found = JudgedSlice(
+                annotation.key,
+                int(shown["round"]),
+                shown["dice"],
+                shown["expected_dice"],
+                bool(shown["audit"]),
             )
+            newest[found.key, found.round] = found  # a revised answer judges the proposal anew
+        self.slices = list(newest.values())
         files = {each.number: each for each in project.rounds() if each.scores.is_file()}
         for number in files:
             self._amount[number] = sum(each < number for each in rounds)

@@ -2,7 +2,8 @@
 
 ``annotations/<volume>/<plane>_<index>/<utc>_<author>.seg.nrrd`` holds the mask and is written
 first; the ``.json`` beside it is written last and makes the acceptance count. A kill between
-the two leaves an image that nobody looks at.
+the two leaves an image that nobody looks at. A ``.withdrawn`` beside both takes it back
+(`activeseg.project.withdrawals`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from activeseg.errors import ActiveSegError, AnnotationError, ProjectError
 from activeseg.files import TEMPORARY, create_exclusive, make_folder, read_json, write_json
 from activeseg.keys import SliceKey
 from activeseg.project.damaged import damaged
-from activeseg.project.names import file_stem, moment, slice_folder, timestamp
+from activeseg.project.names import file_stem, moment, slice_folder, timestamp, volume_name
 
 if TYPE_CHECKING:
     from activeseg.cohort import Geometry, Structure
@@ -32,6 +33,7 @@ __all__ = ["Annotation", "read_record", "read_records", "slice_records", "store"
 
 _FORMAT = 1
 _IMAGE_SUFFIX = ".seg.nrrd"
+_WITHDRAWN_SUFFIX = ".withdrawn"
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Annotation:
         sha256: Checksum of that file.
         shown: What the author had been shown (`activeseg.project.accept.what_was_shown`);
             None when the slice was not asked for.
+        withdrawn: Whether it was taken back, when it was read.
     """
 
     key: SliceKey
@@ -56,6 +59,17 @@ class Annotation:
     image: Path
     sha256: str
     shown: Mapping[str, Any] | None
+    withdrawn: bool = False
+
+    @property
+    def record(self) -> Path:
+        """The ``.json`` that makes it count."""
+        return _beside(self.image, ".json")
+
+    @property
+    def withdrawal(self) -> Path:
+        """The file whose presence takes it back."""
+        return _beside(self.image, _WITHDRAWN_SUFFIX)
 
     @property
     def order(self) -> tuple[str, str]:
@@ -115,7 +129,7 @@ def store(
         annotation = Annotation(
             key, author, seconds, timestamp(time), image, _checksum(image), shown
         )
-        write_json(_record_path(image), _to_json(annotation))
+        write_json(annotation.record, _to_json(annotation))
     except OSError as error:
         raise AnnotationError(
             f"nothing was accepted: {error.strerror or error} ({error.filename or root})",
@@ -124,21 +138,27 @@ def store(
     return annotation
 
 
-def read_records(root: Path) -> Iterator[Annotation]:
-    """Every acceptance below ``annotations``, in no order.
+def read_records(root: Path, volume: str | None = None) -> Iterator[Annotation]:
+    """Every acceptance below ``annotations``, those taken back too, in no order.
 
     Temporary files, images without a record and files of other kinds are passed over.
+
+    Args:
+        root: The project's ``annotations`` folder.
+        volume: Only of this volume.
 
     Raises:
         ProjectError: If a record is damaged.
     """
-    for folder in _folders(root):
+    for folder in _folders(root) if volume is None else [root / volume_name(volume)]:
         for slice_ in _folders(folder):
-            yield from _records_in(slice_)
+            for found in _records_in(slice_):
+                if volume in (None, found.key.volume):
+                    yield found
 
 
 def slice_records(root: Path, key: SliceKey) -> list[Annotation]:
-    """The acceptances of one slice, oldest first.
+    """The acceptances of one slice, those taken back too, oldest first.
 
     Raises:
         ProjectError: If a record is damaged.
@@ -201,9 +221,11 @@ def _records_in(folder: Path) -> Iterator[Annotation]:
         names = [entry.name for entry in folder.iterdir()]
     except (FileNotFoundError, NotADirectoryError):
         return
+    taken_back = {name for name in names if name.endswith(_WITHDRAWN_SUFFIX)}
     for name in names:
         if name.endswith(".json") and not name.startswith(TEMPORARY):
-            yield read_record(folder / name)
+            found = read_record(folder / name)
+            yield replace(found, withdrawn=found.withdrawal.name in taken_back)
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -214,9 +236,9 @@ def _folders(folder: Path) -> list[Path]:
         return []
 
 
-def _record_path(image: Path) -> Path:
-    """The record beside an image."""
-    return image.with_name(image.name.removesuffix(_IMAGE_SUFFIX) + ".json")
+def _beside(image: Path, suffix: str) -> Path:
+    """The file beside an image with another suffix."""
+    return image.with_name(image.name.removesuffix(_IMAGE_SUFFIX) + suffix)
 
 
 def _checksum(file: Path) -> str:

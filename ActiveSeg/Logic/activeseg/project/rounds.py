@@ -124,6 +124,8 @@ class Batch:
         suggestions: In the order of their ranks.
         author: For whom the minutes are; None for anybody.
         note: What the strategy can say of the batch as a whole; may be empty.
+        former: What earlier batches of the same round asked for and this one does not: answers
+            to it still say how good its proposal was.
     """
 
     round: int
@@ -134,6 +136,12 @@ class Batch:
     suggestions: tuple[Suggestion, ...]
     author: str | None
     note: str
+    former: tuple[Suggestion, ...] = ()
+
+    def asked(self, key: SliceKey) -> Suggestion | None:
+        """What the round says of a slice, in this batch or else in a former one."""
+        every = (*self.suggestions, *self.former)
+        return next((each for each in every if each.key == key), None)
 
     def to_json(self) -> dict[str, Any]:
         """What ``batch.json`` holds."""
@@ -146,6 +154,7 @@ class Batch:
             "suggestions": [suggestion.record() for suggestion in self.suggestions],
             "author": self.author,
             "note": self.note,
+            "former": [suggestion.record() for suggestion in self.former],
         }
 
     @classmethod
@@ -164,6 +173,7 @@ class Batch:
             tuple(Suggestion.from_json(entry) for entry in data["suggestions"]),
             None if data["author"] is None else str(data["author"]),
             str(data["note"]),
+            tuple(Suggestion.from_json(entry) for entry in data["former"]),
         )
 
 

@@ -19,7 +19,7 @@ __all__ = ["FOLDERS", "FORMAT_VERSION", "Settings", "read_settings", "refuse_use
 FORMAT_VERSION = 1
 """Of the whole folder; a newer one is refused rather than half understood."""
 
-FOLDERS = ("annotations", "claims", "rounds", "skips")
+FOLDERS = ("annotations", "claims", "drafts", "rounds", "skips")
 """The folders of a project."""
 
 _NAME = "project.json"

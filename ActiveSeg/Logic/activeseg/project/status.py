@@ -18,16 +18,16 @@ def project_status(project: Project) -> dict[str, Any]:
         JSON-able. ``accepted`` are the keys of all annotated slices, ``open`` those that the
         latest batch still waits for, ``working`` who works on which of them; ``slices`` counts
         the cohort's slices in the project's planes; ``minutes_spent`` adds up every acceptance,
-        replaced ones too; ``skipped`` are the keys that were put aside; ``round`` is the latest
-        batch's; ``estimated_dice`` is the latest estimate (0 to 1) or null, with its 90 %
-        interval; ``next_gain`` is what ten more minutes are expected to bring (dice, low, high)
-        or null; ``next`` is what to type next.
+        replaced and withdrawn ones too; ``skipped`` are the keys that were put aside; ``round``
+        is the latest batch's; ``estimated_dice`` is the latest estimate (0 to 1) or null, with
+        its 90 % interval; ``next_gain`` is what ten more minutes are expected to bring (dice,
+        low, high) or null; ``next`` is what to type next.
 
     Raises:
         ProjectError: If a file of the project is damaged.
     """
-    acceptances = project.all_annotations()
-    accepted = sorted({annotation.key for annotation in acceptances})
+    acceptances = project.acceptances()
+    accepted = sorted({each.key for each in acceptances if not each.withdrawn})
     waiting = [str(suggestion.key) for suggestion in project.open_suggestions()]
     batch = project.latest_batch()
     trained = [files.number for files in project.rounds() if files.model.is_file()]

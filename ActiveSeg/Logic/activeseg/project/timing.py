@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from activeseg.keys import SliceKey
 from activeseg.minutes import MinutesModel, Work
 from activeseg.project.folder import Project
+from activeseg.project.records import Annotation
 
 __all__ = ["latest_author", "minutes_model", "opening_seconds"]
 
@@ -27,12 +29,16 @@ def minutes_model(project: Project, author: str | None) -> MinutesModel:
     Raises:
         ProjectError: If a record is damaged.
     """
-    rows, seconds, authors = [], [], []
-    for annotation in project.all_annotations():
-        if annotation.shown is not None:
-            rows.append(annotation.shown["work"])
-            seconds.append(annotation.seconds)
-            authors.append(annotation.author)
+    answers: dict[tuple[SliceKey, str, int], list[Annotation]] = {}
+    for each in project.acceptances():
+        if each.shown is not None:
+            batch = int(each.shown["round"])
+            answers.setdefault((each.key, each.author, batch), []).append(each)
+    # Whoever undoes or revises an answer has worked on it twice: its seconds add up.
+    given = [parts for parts in answers.values() if not all(each.withdrawn for each in parts)]
+    rows = [parts[-1].shown["work"] for parts in given if parts[-1].shown is not None]
+    seconds = [sum(each.seconds for each in parts) for parts in given]
+    authors = [parts[-1].author for parts in given]
     return MinutesModel.fit(Work.from_rows(rows), seconds, authors, author)
 
 

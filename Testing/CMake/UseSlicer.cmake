@@ -1,9 +1,12 @@
-# The one macro that a scripted module calls.
+# The two macros that a scripted module calls. BUILD_TESTING is the caller's choice, as in Slicer.
 
 if(NOT PROJECT_NAME)
   message(FATAL_ERROR "project() comes before include(\${Slicer_USE_FILE})")
 endif()
 set(EXTENSION_NAME ${PROJECT_NAME})
+if(BUILD_TESTING)
+  enable_testing()
+endif()
 
 function(slicerMacroBuildScriptedModule)
   cmake_parse_arguments(MODULE "WITH_GENERIC_TESTS;WITH_SUBDIR;VERBOSE" "NAME" "SCRIPTS;RESOURCES" ${ARGN})
@@ -41,4 +44,21 @@ function(slicerMacroBuildScriptedModule)
   endforeach()
   add_custom_target(Copy${MODULE_NAME}PythonFiles ALL DEPENDS ${copies})
   install(DIRECTORY ${folder}/ DESTINATION ${Slicer_INSTALL_QTSCRIPTEDMODULES_LIB_DIR})
+endfunction()
+
+function(slicer_add_python_unittest)
+  cmake_parse_arguments(TEST "" "SCRIPT;TESTNAME_PREFIX" "SLICER_ARGS" ${ARGN})
+  if(TEST_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "slicer_add_python_unittest: unknown ${TEST_UNPARSED_ARGUMENTS}")
+  endif()
+  if(NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${TEST_SCRIPT})
+    message(FATAL_ERROR "slicer_add_python_unittest: no file ${CMAKE_CURRENT_SOURCE_DIR}/${TEST_SCRIPT}")
+  endif()
+  get_filename_component(name ${TEST_SCRIPT} NAME_WE)
+  # The real one has Slicer import the file by this name from this folder and run its TestCases.
+  add_test(
+    NAME py_${TEST_TESTNAME_PREFIX}${name}
+    COMMAND ${Slicer_LAUNCHER_EXECUTABLE} --testing ${TEST_SLICER_ARGS}
+      --python-code "import slicer.testing; slicer.testing.runUnitTest(['${CMAKE_CURRENT_BINARY_DIR}', '${CMAKE_CURRENT_SOURCE_DIR}'], '${name}')"
+    )
 endfunction()

@@ -29,6 +29,11 @@ def ask(project: Project, *keys: str, number: int = 0, **changes: object) -> Non
 class Bench:
     """The application, the scene and the panel; `widget` is the module's, as Slicer makes it.
 
+    Args:
+        monkeypatch: Undoes it all.
+        root: The repository.
+        mrml: A scene with its application logic, where there is one already.
+
     Attributes:
         slicer: The application as tests see it.
         mrml: The scene with its logics.
@@ -36,8 +41,13 @@ class Bench:
         panel: The panel.
     """
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
-        self.mrml = MrmlScene()
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        root: Path,
+        mrml: MrmlScene | SimpleNamespace | None = None,
+    ) -> None:
+        self.mrml = mrml or MrmlScene()
         self.slicer = qt_shim.Slicer(self.mrml.application)
         self.slicer.install(monkeypatch, self.mrml.scene)
         self.monkeypatch = monkeypatch

@@ -168,6 +168,7 @@ class _Editor(Strict, QtWidgets.QFrame):
         "saveStateForUndo",
         "setActiveEffect",
         "setActiveEffectByName",
+        "setAutoShowSourceVolumeNode",
         "setCurrentSegmentID",
         "setMRMLScene",
         "setMRMLSegmentEditorNode",
@@ -179,6 +180,7 @@ class _Editor(Strict, QtWidgets.QFrame):
         "setSwitchToSegmentationsButtonVisible",
         "setUndoEnabled",
         "setupViewObservations",
+        "turnOffLightboxes",
         "uninstallKeyboardShortcuts",
         "updateWidgetFromMRML",
     )
@@ -242,6 +244,7 @@ _PLAIN = {
     "QKeySequence": QtGui.QKeySequence,
     "QListWidgetItem": QtWidgets.QListWidgetItem,
     "QPainter": QtGui.QPainter,
+    "QPalette": QtGui.QPalette,
     "QPixmap": QtGui.QPixmap,
     "QStandardItem": QtGui.QStandardItem,
     "QTableWidgetItem": QtWidgets.QTableWidgetItem,

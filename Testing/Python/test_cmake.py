@@ -26,11 +26,22 @@ def cmake(*arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-def configure(source: Path, build: Path) -> subprocess.CompletedProcess[str]:
+def configure(source: Path, build: Path, *more: str) -> subprocess.CompletedProcess[str]:
     fake = source / "Testing" / "CMake"
     return cmake(
-        "-S", source, "-B", build, "-G", "Unix Makefiles", f"-DSlicer_DIR={fake}", "-Wdev"
+        "-S", source, "-B", build, "-G", "Unix Makefiles", f"-DSlicer_DIR={fake}", "-Wdev", *more
     )  # fmt: skip
+
+
+def registered(build: Path) -> list[dict]:
+    """The tests that CTest knows of in a build tree."""
+    done = subprocess.run(
+        ["ctest", "--test-dir", str(build), "--show-only=json-v1"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)["tests"]
 
 
 def wanted(source: Path) -> set[str]:
@@ -54,7 +65,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy.mkdir()
     shutil.copy(root / "CMakeLists.txt", copy)
     shutil.copytree(root / "ActiveSeg", copy / "ActiveSeg")
-    shutil.copytree(root / "Testing" / "CMake", copy / "Testing" / "CMake")
+    for name in ("CMake", "Slicer"):
+        shutil.copytree(root / "Testing" / name, copy / "Testing" / name)
     return copy
 
 
@@ -72,7 +84,39 @@ def test_every_file_is_installed(source, build, tmp_path):
     done = cmake("--install", build, "--prefix", tmp_path)
     assert done.returncode == 0, done.stderr
     assert found(tmp_path / INSTALLED) == wanted(source)
-    assert "Logic/activeseg/errors.py" in found(tmp_path / INSTALLED)
+    assert {
+        "ActiveSeg.py",
+        "Logic/activeseg/errors.py",
+        "Logic/activeseg/report/style.css",
+        "Resources/Icons/ActiveSeg.png",
+        "Resources/UI/ActiveSeg.ui",
+        "Resources/requirements.txt",
+        "Widgets/activeseg_slicer/panel/panel.py",
+        "Widgets/activeseg_slicer/scene/desk.py",
+    } <= found(tmp_path / INSTALLED)
+
+
+def test_without_testing_no_test_is_registered(build):
+    assert registered(build) == []
+
+
+def test_with_testing_slicer_runs_the_file_on_the_modules_that_were_built(source, tmp_path):
+    build = tmp_path / "build"
+    done = configure(source, build, "-DBUILD_TESTING=ON")
+    assert done.returncode == 0, done.stderr
+    (test,) = registered(build)
+    assert test["name"] == "py_ActiveSegInSlicerTest"
+    words = test["command"]
+    assert words[words.index("--additional-module-paths") + 1] == str(build / INSTALLED)
+    code = words[words.index("--python-code") + 1]
+    folder = source / "Testing" / "Slicer"
+    assert f"'{folder}'], 'ActiveSegInSlicerTest')" in code
+    assert (folder / "ActiveSegInSlicerTest.py").is_file()
+    compile(code, "python-code", "exec")
+    # What tests are is no part of what users install.
+    done = cmake("--build", build)
+    assert done.returncode == 0, done.stderr
+    assert "Testing" not in "".join(found(build / INSTALLED))
 
 
 def test_a_new_file_needs_no_line_in_cmake(source, build):
@@ -89,7 +133,12 @@ def test_the_catalogue_fields_reach_the_description(build, root):
         line.split(" ", 1) for line in (build / "ActiveSeg.s4ext").read_text("utf-8").splitlines()
     )
     assert fields["depends"] == "PyTorch"
-    assert fields["iconurl"].endswith("/main/Resources/ActiveSeg.png")
+    for field, path in (
+        ("iconurl", "Resources/ActiveSeg.png"),
+        ("screenshoturls", "Resources/Screenshots/slicer.png"),
+    ):
+        assert fields[field].endswith(f"/main/{path}")
+        assert (root / path).is_file()
     entry = json.loads((root / "ActiveSeg.json").read_text("utf-8"))
     assert fields["category"] == entry["category"]
     assert fields["homepage"] + ".git" == entry["scm_url"]
@@ -100,6 +149,15 @@ def test_the_stand_in_refuses_a_missing_file(source, tmp_path):
     shutil.copytree(source, broken)
     (broken / "ActiveSeg" / "ActiveSeg.py").unlink()
     done = configure(broken, tmp_path / "build")
+    assert done.returncode != 0
+    assert "no file" in done.stderr
+
+
+def test_the_stand_in_refuses_a_test_that_is_not_there(source, tmp_path):
+    broken = tmp_path / "source"
+    shutil.copytree(source, broken)
+    (broken / "Testing" / "Slicer" / "ActiveSegInSlicerTest.py").unlink()
+    done = configure(broken, tmp_path / "build", "-DBUILD_TESTING=ON")
     assert done.returncode != 0
     assert "no file" in done.stderr
 

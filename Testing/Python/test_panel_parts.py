@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -16,8 +17,10 @@ from PySide6 import QtGui
 
 import qt_shim
 from activeseg.errors import Cancelled, ModelError
-from activeseg_slicer.flow import Estimate, EstimatePoint, Gain
+from activeseg.keys import SliceKey
+from activeseg_slicer.flow import Estimate, EstimatePoint, Gain, Row, State
 from panel_bench import panel_bench  # noqa: F401
+from rounds_by_hand import suggestion
 
 ROOT = Path(__file__).resolve().parents[2]
 PANEL = ROOT / "ActiveSeg" / "Widgets" / "activeseg_slicer" / "panel"
@@ -26,6 +29,36 @@ UI = ROOT / "ActiveSeg" / "Resources" / "UI" / "ActiveSeg.ui"
 
 def points(*facts: tuple[float, float, float, float]) -> tuple[EstimatePoint, ...]:
     return tuple(EstimatePoint(k, *fact) for k, fact in enumerate(facts, start=1))
+
+
+def brightness(colour: QtGui.QColor) -> float:
+    """Relative luminance, as the guidelines for accessible web content define it."""
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+        for part in (colour.redF(), colour.greenF(), colour.blueF())
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.usefixtures("bench")
+class TestLooks:
+    @pytest.mark.parametrize("window", ["#f0f0f0", "#323232"])
+    def test_words_can_be_read_in_a_light_and_a_dark_application(self, window):
+        from activeseg_slicer.panel.looks import looks_of
+
+        label = qt_shim.qt.QLabel()
+        palette = QtGui.QPalette()
+        palette.setColor(QtGui.QPalette.Window, QtGui.QColor(window))
+        label.setPalette(palette)
+        looks = looks_of(label)
+        assert looks_of(label).words(looks.text) == f"color: {looks.text};"
+        for colour, behind in (
+            (looks.text, window),
+            (looks.wrong, window),
+            (looks.text, looks.paper),
+        ):
+            low, high = sorted(brightness(QtGui.QColor(each)) for each in (colour, behind))
+            assert (high + 0.05) / (low + 0.05) >= 4.3, (colour, behind)
 
 
 @pytest.mark.usefixtures("bench")
@@ -116,6 +149,17 @@ class TestWords:
             "1 min left",
             "2 min left",
         ]
+
+    def test_what_is_expected_is_said_once(self, bench):
+        from activeseg_slicer.panel.card import SliceCard
+
+        card = SliceCard(bench.ui)
+        asked = suggestion(SliceKey.parse("v00/axial/003"), 1, minutes=0.9, reason="typical")
+        row = Row.of(asked.key, asked, State.CURRENT, "")
+        card.show(row, 1, True)
+        assert bench.text("expectLabel").startswith("draw: about 0.9 min")
+        card.show(replace(row, reason="expected Dice 0.4; correct, about 0.9 min"), 1, True)
+        assert bench.text("expectLabel") == ""
 
     def test_the_strategies_are_the_engines(self):
         from activeseg.sampling import DEFAULT_STRATEGY

@@ -321,7 +321,7 @@ def test_the_colours_are_kept_in_the_scene(bench, cohort, tmp_path):
     bench.click("createButton")
     finish(bench)
     kept = json.loads(bench.widget.logic.getParameterNode().GetParameter("colours"))
-    assert kept == {str(tmp_path / "new"): {"liver": "#dd8265", "spleen": "#9d6ca2"}}
+    assert kept == {str(tmp_path / "new"): {"liver": "#dd8265", "spleen": "#6fb8d2"}}
 
 
 def test_a_scene_that_is_replaced_while_the_module_is_shown(bench, cohort, tmp_path):

@@ -147,6 +147,64 @@ class TestFirstSlice:
         assert opened.session.current is not None
 
 
+class TestLostSegmentation:
+    """The clinician deletes the desk's nodes in the Data module."""
+
+    @pytest.fixture
+    def lost(self, opened):
+        opened.click("nextButton")
+        opened.painted = paint(opened, 4)
+        for _ in range(15):
+            opened.panel.tick()
+        opened.mrml.scene.RemoveNode(opened.panel.desk.segmentation)
+        return opened
+
+    def test_drafts_that_fail_are_said_once(self, lost):
+        for _ in range(15):
+            lost.panel.tick()
+        assert "deleted from the scene; open the slice again" in lost.text("messageLabel")
+        lost.panel._box.say("something else")
+        for _ in range(60):
+            lost.panel.tick()
+        assert lost.text("messageLabel") == "something else"
+
+    def test_a_failure_after_it_went_well_again_is_said_again(self, lost):
+        for _ in range(15):
+            lost.panel.tick()
+        lost.panel.work.open(lost.session.current.key)
+        for _ in range(15):
+            lost.panel.tick()
+        assert lost.text("messageLabel") == ""
+        lost.mrml.scene.RemoveNode(lost.panel.desk.segmentation)
+        for _ in range(15):
+            lost.panel.tick()
+        assert "deleted from the scene" in lost.text("messageLabel")
+
+    def test_opening_the_slice_again_brings_the_draft(self, lost, project):
+        lost.panel.work.open(lost.session.current.key)
+        assert lost.text("messageLabel") == ""
+        assert np.array_equal(lost.panel.desk.mask(), lost.painted)
+        lost.click("acceptButton")
+        (accepted,) = project.annotations().values()
+        assert np.array_equal(project.read_annotation(accepted), lost.painted)
+
+    def test_a_removed_segment_too(self, lost):
+        lost.panel.work.open(lost.session.current.key)
+        lost.panel.desk.segmentation.GetSegmentation().RemoveSegment("ActiveSeg_4")
+        lost.click("nextButton")
+        assert "was removed" in lost.text("messageLabel")
+        assert lost.text("sliceLabel") == "v00"
+        lost.panel.work.open(lost.session.current.key)
+        assert np.array_equal(lost.panel.desk.mask(), lost.painted)
+
+    def test_the_project_can_be_left(self, lost, project):
+        lost.panel.release()
+        assert project.working_on() == {}
+        assert lost.session is None
+        mask, _seconds = _draft(project)
+        assert np.array_equal(mask, lost.painted)
+
+
 class TestClock:
     def test_it_shows_the_time_of_the_slice(self, opened):
         opened.click("nextButton")
@@ -323,6 +381,9 @@ class TestView:
         opened.ui.editor.__dict__["calls"].clear()
         opened.click("nextButton")
         assert ("setUndoEnabled", True) in opened.ui.editor.__dict__["calls"]
+
+    def test_the_editor_shows_no_source_by_itself(self, bench):
+        assert ("setAutoShowSourceVolumeNode", False) in bench.ui.editor.__dict__["calls"]
 
     def test_nothing_here_can_be_undone_in_the_editor(self, opened):
         opened.click("nextButton")

@@ -178,3 +178,17 @@ def test_an_audit_is_shown_without_the_estimate_on_the_card(opened, project):
     project.round(1).write_batch(batch(1, [replace(first, audit=True)]))
     opened.click("nextButton")
     assert opened.text("expectLabel") == "correct: about 2.0 min · drawn by chance, shown blank"
+
+
+def test_an_audit_is_listed_without_the_estimate_until_it_is_answered(opened, project):
+    """What it is to check must not lead the hand."""
+    from dataclasses import replace
+
+    opened.ui.retrainCheck.setChecked(False)
+    project.round(1).write_batch(batch(1, [replace(asked()[0], audit=True)]))
+    opened.panel.refresh()
+    assert opened.table()[0][4:6] == ["–", "–"]
+    opened.click("nextButton")
+    assert opened.table()[0][4:6] == ["–", "–"]
+    opened.click("acceptButton")
+    assert opened.table()[0][4:6] == ["0.90", "0.10"]

@@ -198,6 +198,16 @@ class TestSuggest:
         assert not opened.shown("workFrame")
         assert opened.ui.suggestButton.isEnabled()
 
+    def test_another_person_cannot_take_the_seat_meanwhile(self, opened, engine):
+        """The round would have to be ended; the name stays the one that is written."""
+        opened.click("suggestButton")
+        opened.ui.authorEdit.setText("grace")
+        opened.ui.authorEdit.editingFinished.emit()
+        assert opened.panel.computing.running
+        assert opened.session.author == "ada"
+        assert opened.text("authorEdit") == opened.panel.parameters.author == "ada"
+        assert "is running" in opened.text("messageLabel")
+
     def test_leaving_the_project_ends_it(self, opened, engine):
         opened.click("suggestButton")
         opened.panel.release()

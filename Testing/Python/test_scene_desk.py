@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -133,6 +134,26 @@ class TestOrientations:
         index = logic.GetSliceIndexFromOffset(logic.GetSliceOffset(), volume)
         counted_back = geometry.slice_count(plane) - 3
         assert index in (3 + 1, counted_back)
+
+    @pytest.mark.parametrize("name", GEOMETRIES)
+    def test_the_other_planes_come_to_a_new_volume_and_then_stay(self, mrml, desk, name):
+        geometry = GEOMETRIES[name]
+        desk.lay(sheet(geometry))
+        middle = (np.array(geometry.size) - 1) / 2
+        for node, plane in zip(mrml.slice_nodes, Plane, strict=True):
+            axis = 2 - geometry.array_axis(plane)
+            column = ijk_to_ras(geometry)[:3, axis] / geometry.spacing[axis]
+            normal = np.array([node.GetSliceToRAS().GetElement(row, 2) for row in range(3)])
+            origin = np.array([node.GetSliceToRAS().GetElement(row, 3) for row in range(3)])
+            assert abs(normal @ column) == pytest.approx(1, abs=1e-5)
+            ijk = np.where(np.arange(3) == 2 - geometry.array_axis(Plane.AXIAL), 2, middle)
+            point = (ijk_to_ras(geometry) @ [*ijk, 1])[:3]
+            assert (point - origin) @ normal == pytest.approx(0, abs=1e-3)
+        green = mrml.slice_nodes[1]
+        green.JumpSliceByOffsetting(*(green.GetSliceToRAS().GetElement(k, 3) + 1 for k in range(3)))
+        before = green.GetSliceOffset()
+        desk.lay(sheet(geometry, index=3))
+        assert green.GetSliceOffset() == before
 
     @pytest.mark.parametrize("name", GEOMETRIES)
     def test_a_voxel_lies_where_the_engine_says(self, mrml, desk, name):
@@ -293,6 +314,23 @@ class TestOthers:
         low, high = np.percentile(image(geometry), (0.1, 99.9))
         assert display.GetWindowLevelMin() == pytest.approx(low)
         assert display.GetWindowLevelMax() == pytest.approx(high)
+
+    def test_a_ct_is_shown_in_the_window_that_the_last_was_given(self, mrml, desk):
+        """Whole numbers down to air are Hounsfield units: soft tissue, until it is changed."""
+        made = sheet(GEOMETRIES["oblique"])
+        ct = made.image - 924
+
+        def lay(volume, image):
+            desk.lay(replace(made, key=SliceKey(volume, Plane.AXIAL, 2), image=image))
+            display = mrml.scene.GetFirstNodeByName(volume).GetDisplayNode()
+            return display, (display.GetWindowLevelMin(), display.GetWindowLevelMax())
+
+        first, window = lay("ct_1", ct)
+        assert window == (-160, 240)
+        first.SetWindowLevelMinMax(-1400, 200)
+        assert lay("ct_2", ct)[1] == (-1400, 200)
+        assert lay("mr_1", ct + np.float32(0.5))[1] != (-1400, 200)
+        assert lay("mr_2", made.image)[1][0] == pytest.approx(-100, abs=1)
 
     def test_a_volume_of_the_scene_is_used_where_it_fits(self, mrml, desk):
         geometry = GEOMETRIES["oblique"]

@@ -51,6 +51,33 @@ class ActiveSegInSlicerTest(unittest.TestCase):
             assert editor.segmentationNode() == panel.desk.segmentation
             assert editor.activeEffect().name == "Paint"
             assert editor.currentSegmentID() == "ActiveSeg_1"
+            # The editor's source is the limit; what is shown is the volume, under the doubts.
+            assert editor.sourceVolumeNode().GetAttribute("ActiveSeg.Limit")
+            for name in slicer.app.layoutManager().sliceViewNames():
+                logic = slicer.app.layoutManager().sliceWidget(name).sliceLogic()
+                shown = logic.GetBackgroundLayer().GetVolumeNode()
+                assert shown.GetAttribute("ActiveSeg.Volume"), f"{name} shows {shown.GetName()}"
+            panel.release()
+
+    def test_a_scene_saved_meanwhile_holds_no_limit(self):
+        from activeseg_slicer.selftest import phantom_project
+
+        with tempfile.TemporaryDirectory() as scratch:
+            panel = self.widget.panel
+            panel.ui.projectEdit.setText(str(phantom_project(Path(scratch)).folder))
+            panel.open_project()
+            panel.ui.nextButton.click()
+            said = []
+            slicer.mrmlScene.AddObserver(
+                slicer.mrmlScene.StartSaveEvent, lambda *_: said.append(True)
+            )
+            file = Path(scratch) / "scene.mrml"
+            assert slicer.util.saveScene(str(file))
+            slicer.util.delayDisplay(f"The application says that it saves: {bool(said)}")
+            text = file.read_text("utf-8")
+            assert "(this slice)" not in text
+            assert 'IntensityMask="true"' not in text
+            assert panel.desk.segmentation is not None
             panel.release()
 
     def test_parameters_are_kept_in_the_scene(self):

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from activeseg.cohort import Geometry, Structure
+from activeseg.errors import AnnotationError
 from activeseg.keys import SliceKey
 
-__all__ = ["Desk", "Sheet"]
+__all__ = ["Desk", "Sheet", "still_shows"]
 
 
 @dataclass(frozen=True)
@@ -60,3 +61,12 @@ class Desk(Protocol):
 
     def clear(self) -> None:
         """Put the slice away; the volume and the segmentation stay in the scene."""
+
+
+def still_shows(desk: Desk) -> bool:
+    """Whether what was laid can still be read; others may remove its nodes or segments."""
+    try:
+        desk.mask()
+    except AnnotationError:
+        return False
+    return True

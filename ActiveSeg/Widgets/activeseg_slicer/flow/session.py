@@ -8,7 +8,7 @@ from activeseg.errors import ActiveSegError, AnnotationError
 from activeseg.keys import SliceKey
 from activeseg.project import Annotation, Project, author_name, skip
 from activeseg_slicer.flow.clock import Clock
-from activeseg_slicer.flow.desk import Desk, Sheet
+from activeseg_slicer.flow.desk import Desk, Sheet, still_shows
 from activeseg_slicer.flow.overview import Overview
 from activeseg_slicer.flow.reading import Reading
 from activeseg_slicer.flow.rows import Estimate, Progress, Row, State
@@ -133,14 +133,17 @@ class Session:
         """Lay a slice that a batch asked for, in any order, also one that is answered.
 
         Args:
-            key: The slice; an answered one is laid with the newest answer, to be revised.
+            key: The slice; answered, it is laid with the newest answer, to be revised; lost by the
+                desk, with what its draft kept.
 
         Raises:
             AnnotationError: If another person works on it, or nobody asked for it.
             ActiveSegError: If it cannot be read.
         """
         if self._laid is not None and key == self._laid.sheet.key:
-            return self._row()
+            if still_shows(self._desk):
+                return self._row()
+            self._forget(remember=False)
         if self.project.asked(key) is None and self.project.read_draft(key, self.author) is None:
             raise AnnotationError("no batch asks for it; choose a slice of the table", str(key))
         self._claim_or_refuse(key)
@@ -162,7 +165,11 @@ class Session:
     def leave(self) -> None:
         """Put the slice away: strokes stay as the draft, the clock stops, the claim ends."""
         if self._laid is not None:
-            self._put_away(remember=True)
+            if still_shows(self._desk):
+                self._put_away(remember=True)
+            else:  # what its draft kept is all there is
+                self.project.release(self._laid.sheet.key, self.author)
+                self._forget(remember=True)
             self._desk.clear()
         self._reading.rest()
 
@@ -182,9 +189,8 @@ class Session:
         mask = self._desk.mask()
         shown = laid.shown(self.project, mask)
         seconds = self.clock.seconds
-        self._accepted.append(
-            self.project.accept(laid.sheet.key, mask, self.author, seconds, shown)
-        )
+        accepted = self.project.accept(laid.sheet.key, mask, self.author, seconds, shown)
+        self._accepted.append(accepted)
         return self._go_on()
 
     def nothing_here(self) -> Row | None:

@@ -37,6 +37,7 @@ class Annotating:
         self._card = SliceCard(ui)
         self._session: Session | None = None
         self._activity: Activity | None = None
+        self._unkept = ""  # why strokes could not be kept, as it was said
         self._colours: Mapping[str, str] = {}
         for button, action in (
             (ui.acceptButton, self.accept),
@@ -119,9 +120,17 @@ class Annotating:
             self.show_clock()
 
     def autosave(self) -> None:
-        """Keep what is painted as a draft."""
-        if self._session is not None:
-            self._attempt(self._session.autosave)
+        """Keep what is painted as a draft; a timer's slot, so a failure is said once."""
+        if self._session is None:
+            return
+        try:
+            self._session.autosave()
+        except ActiveSegError as error:
+            if str(error) != self._unkept:
+                self._box.say(str(error), wrong=True)
+            self._unkept = str(error)
+        else:
+            self._unkept = ""
 
     def look(self, shown: bool) -> None:
         """Once a second: whether somebody is at work, and the time.

@@ -8,6 +8,7 @@ import qt
 
 from activeseg_slicer.flow import Row
 from activeseg_slicer.panel.i18n import _
+from activeseg_slicer.panel.looks import looks_of
 from activeseg_slicer.panel.words import clock_text, expectation, place
 
 __all__ = ["SliceCard"]
@@ -17,7 +18,6 @@ QPushButton { background-color: #2f6fb0; color: white; border: none; border-radi
 QPushButton:hover { background-color: #28619b; }
 QPushButton:pressed { background-color: #215183; }
 """
-_QUIET = "color: #777777;"
 
 
 class SliceCard:
@@ -29,8 +29,9 @@ class SliceCard:
 
     def __init__(self, ui: SimpleNamespace) -> None:
         self._ui = ui
+        self._looks = looks_of(ui.placeLabel)
         for label in (ui.placeLabel, ui.expectLabel):
-            label.setStyleSheet(_QUIET)
+            label.setStyleSheet(self._looks.words(self._looks.text))
         for reason in (
             "",
             _("Poor image quality"),
@@ -61,7 +62,7 @@ class SliceCard:
             ui.sliceLabel.setText(row.volume)
             ui.placeLabel.setText(place(row))
             ui.reasonLabel.setText(_sentence(row.reason) or _("Your draft of an earlier batch."))
-            ui.expectLabel.setText(expectation(row))
+            ui.expectLabel.setText("" if _says_minutes(row) else expectation(row))
         laid = row is not None
         for button in (ui.acceptButton, ui.emptyButton, ui.skipButton, ui.skipReason):
             button.setEnabled(laid)
@@ -73,12 +74,18 @@ class SliceCard:
     def show_clock(self, seconds: float, counting: bool) -> None:
         """Show the time on the slice; grey while it stands still."""
         self._ui.clockLabel.setText(clock_text(seconds))
-        self._ui.clockLabel.setStyleSheet("" if counting else "color: #999999;")
+        faint = self._looks.words(self._looks.faint)
+        self._ui.clockLabel.setStyleSheet("" if counting else faint)
 
     @staticmethod
     def _emphasise(button: qt.QPushButton, primary: bool) -> None:
         """One button at a time is the one to press."""
         button.setStyleSheet(_PRIMARY if primary else "")
+
+
+def _says_minutes(row: Row) -> bool:
+    """Whether the reason says already what is expected; one line is enough then."""
+    return row.minutes is not None and f"about {row.minutes:.1f} min" in row.reason
 
 
 def _sentence(text: str) -> str:

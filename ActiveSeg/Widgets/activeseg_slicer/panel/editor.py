@@ -30,6 +30,8 @@ class Editor:
         # The slice on the desk decides on both.
         widget.setSegmentationNodeSelectorVisible(False)
         widget.setSourceVolumeNodeSelectorVisible(False)
+        # Its source is what limits it to the slice, nothing to look at (`scene.limits`).
+        widget.setAutoShowSourceVolumeNode(False)
 
     def enter(self) -> None:
         """The module is shown: the editor's keys work, and it follows the scene."""
@@ -39,6 +41,8 @@ class Editor:
         self._widget.setupViewObservations()
         self._widget.installKeyboardShortcuts()
         self._widget.updateWidgetFromMRML()
+        # It cannot paint in views that show several slices each.
+        self._widget.turnOffLightboxes()
 
     def leave(self) -> None:
         """Another module is shown, or the scene goes."""
@@ -60,7 +64,9 @@ class Editor:
         self._widget.saveStateForUndo()
 
     def forget(self) -> None:
-        """Remember nothing: switching undo on clears what it knew."""
+        """Remember nothing."""
+        # The widget has no call for it; switching undo on clears it, in 5.12 as in 4.10. Making
+        # the room smaller does not: states that are there stay.
         self._widget.setUndoEnabled(True)
 
     def colour(self, structures: Sequence[Structure], colours: Mapping[str, str]) -> None:

@@ -13,6 +13,7 @@ import qt
 
 from activeseg_slicer.flow import Estimate, EstimatePoint
 from activeseg_slicer.panel.i18n import _
+from activeseg_slicer.panel.looks import Looks, looks_of
 
 __all__ = ["EstimatePlot", "advice"]
 
@@ -66,7 +67,7 @@ class EstimatePlot:
         width = max(160, int(self._plot.property("width")))
         if self._shown != (self._estimate, width):
             self._shown = (self._estimate, width)
-            self._plot.setPixmap(_picture(self._estimate.history, width))
+            self._plot.setPixmap(_picture(self._estimate.history, width, looks_of(self._plot)))
 
 
 def advice(estimate: Estimate) -> str:
@@ -88,10 +89,10 @@ def advice(estimate: Estimate) -> str:
     return f"{text} {more.format(**values)}"
 
 
-def _picture(points: tuple[EstimatePoint, ...], width: int) -> qt.QPixmap:
+def _picture(points: tuple[EstimatePoint, ...], width: int, looks: Looks) -> qt.QPixmap:
     """The whole plot."""
     pixmap = qt.QPixmap(width, HEIGHT)
-    pixmap.fill(qt.QColor(255, 255, 255))
+    pixmap.fill(qt.QColor(looks.paper))
     painter = qt.QPainter()
     painter.begin(pixmap)
     lowest = min((point.low for point in points), default=0.0)
@@ -101,20 +102,20 @@ def _picture(points: tuple[EstimatePoint, ...], width: int) -> qt.QPixmap:
         low=min(0.8, int(lowest * 5) / 5),  # a whole number of fifths
         high=1.0,
     )
-    _draw_axes(painter, axes)
+    _draw_axes(painter, axes, looks)
     if points:
-        _draw_points(painter, axes, points)
+        _draw_points(painter, axes, points, looks)
     else:
-        painter.setPen(qt.QColor(130, 130, 130))
+        painter.setPen(qt.QColor(looks.text))
         painter.drawText(axes.x(0) + 12, axes.y((axes.low + axes.high) / 2), _("no estimate yet"))
     painter.end()
     return pixmap
 
 
-def _draw_axes(painter: qt.QPainter, axes: _Axes) -> None:
+def _draw_axes(painter: qt.QPainter, axes: _Axes, looks: Looks) -> None:
     """A grid with Dice on the left and minutes below."""
     left, right = axes.x(0), axes.width - _RIGHT
-    grey, text = qt.QColor(228, 228, 228), qt.QColor(110, 110, 110)
+    grey, text = qt.QColor(looks.grid), qt.QColor(looks.text)
     step = 0.2 if axes.high - axes.low > 0.5 else 0.1
     for number in range(round((axes.high - axes.low) / step) + 1):
         dice = axes.low + step * number
@@ -137,9 +138,11 @@ def _ticks(most: float) -> list[float]:
     return [float(k * step) for k in range(int(most / step) + 1)]
 
 
-def _draw_points(painter: qt.QPainter, axes: _Axes, points: tuple[EstimatePoint, ...]) -> None:
+def _draw_points(
+    painter: qt.QPainter, axes: _Axes, points: tuple[EstimatePoint, ...], looks: Looks
+) -> None:
     """The interval as a band, the estimates as dots on a line."""
-    band, line = qt.QColor(205, 222, 240), qt.QColor(47, 111, 176)
+    band, line = qt.QColor(looks.band), qt.QColor(looks.line)
     painter.setPen(band)
     _each_column(axes, points, _painting_band(painter, band))
     painter.setPen(line)

@@ -260,8 +260,13 @@ class Panel:
         """Another person takes the seat: the slice on the desk stays the first one's draft."""
         session = self.work.session
         name = self.ui.authorEdit.property("text").strip()
-        if session is not None and name != session.author and self._project is not None:
-            self._open(self._project.folder)
+        if session is None or name == session.author or self._project is None:
+            return
+        if self.computing.running:  # it works for the project, which would have to be left
+            self.ui.authorEdit.setText(session.author)
+            self._complain(_("A computation is running; wait for it or cancel it first."))
+            return
+        self._open(self._project.folder)
 
     # The computation beside the annotating
 

@@ -17,6 +17,8 @@ STRATEGIES = (
     "coverage",
     "clasp",
     "entropy-band",
+    "clue",
+    "energy",
     "one-shot",
     "random",
     "strided",

@@ -8,7 +8,7 @@ from activeseg_slicer.panel.i18n import _
 
 __all__ = ["PALETTE", "StructureTable"]
 
-PALETTE = ("#dd8265", "#9d6ca2", "#b9654f", "#6fb8d2", "#d8654f", "#90ee90", "#f1d691", "#b17a65")
+PALETTE = ("#dd8265", "#6fb8d2", "#90ee90", "#f1d691", "#9d6ca2", "#d8654f", "#b17a65", "#b9654f")
 """The colours in turn; told apart on grey images."""
 
 

@@ -18,7 +18,7 @@ STATE_COLUMN = 8
 
 REASON_COLUMN = 7
 
-_WIDTHS = (30, 88, 58, 40, 42, 56, 38, 200, 72)
+_WIDTHS = (24, 104, 54, 38, 38, 52, 36, 200, 72)
 
 
 class SuggestionTable:
@@ -122,21 +122,21 @@ class SuggestionTable:
     def _items(self, row: Row) -> list[qt.QStandardItem]:
         """The cells of a row: what is shown, and what it is sorted by."""
         none = -1.0
+        answered = row.state in (State.ACCEPTED, State.SKIPPED, State.TAKEN)
+        # What is drawn by chance is a check of these very numbers: they must not lead the hand.
+        blank = row.audit and row.state not in (State.ACCEPTED, State.SKIPPED)
+        dice, entropy = (None, None) if blank else (row.expected_dice, row.entropy)
         cells: tuple[tuple[str, str | float], ...] = (
             (str(row.rank or "–"), float(row.rank)),
             (row.volume, row.volume),
             (plane_word(row.plane), str(row.plane)),
             (str(row.index), float(row.index)),
-            (
-                dice_text(row.expected_dice),
-                none if row.expected_dice is None else row.expected_dice,
-            ),
-            ("–" if row.entropy is None else f"{row.entropy:.2f}", _or(row.entropy, none)),
+            (dice_text(dice), _or(dice, none)),
+            ("–" if entropy is None else f"{entropy:.2f}", _or(entropy, none)),
             ("–" if row.minutes is None else f"{row.minutes:.1f}", _or(row.minutes, none)),
             (row.reason, row.reason),
             (state_word(row), list(State).index(row.state)),
         )
-        answered = row.state in (State.ACCEPTED, State.SKIPPED, State.TAKEN)
         items = []
         for column, (text, order) in enumerate(cells):
             item = qt.QStandardItem(text)

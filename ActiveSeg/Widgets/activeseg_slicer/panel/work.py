@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 from activeseg_slicer.panel.i18n import _
+from activeseg_slicer.panel.looks import looks_of
 from activeseg_slicer.panel.words import seconds_left
 
 __all__ = ["WorkBox"]
@@ -19,7 +20,8 @@ class WorkBox:
 
     def __init__(self, ui: SimpleNamespace) -> None:
         self._ui = ui
-        ui.leftLabel.setStyleSheet("color: #777777;")
+        self._looks = looks_of(ui.messageLabel)
+        ui.leftLabel.setStyleSheet(self._looks.words(self._looks.text))
 
     def show(self, stage: str, done: int, total: int, eta_s: float | None) -> None:
         """Show how far it is; a bar without an end while `total` is 0."""
@@ -38,4 +40,5 @@ class WorkBox:
     def say(self, text: str, wrong: bool = False) -> None:
         """Show one message; `wrong` marks what needs the user's attention."""
         self._ui.messageLabel.setText(text)
-        self._ui.messageLabel.setStyleSheet("color: #b5500b;" if wrong else "color: #777777;")
+        colour = self._looks.wrong if wrong else self._looks.text
+        self._ui.messageLabel.setStyleSheet(self._looks.words(colour))

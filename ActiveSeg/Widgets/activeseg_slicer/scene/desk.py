@@ -16,6 +16,7 @@ from activeseg.keys import Plane, SliceKey
 from activeseg_slicer.flow.desk import Sheet
 from activeseg_slicer.scene.doubt import DoubtOverlay
 from activeseg_slicer.scene.limits import EditingLimits
+from activeseg_slicer.scene.others import bring_back_others, hide_others, show_others
 from activeseg_slicer.scene.painting import read, reference_matrix, write
 from activeseg_slicer.scene.segments import add_structures, segment_id, segmentation_node
 from activeseg_slicer.scene.views import SliceViews
@@ -53,7 +54,6 @@ class _Laid:
     box: Box
     volume: Any
     segmentation: Any
-    hidden: tuple[str, ...]
 
     @property
     def key(self) -> str:
@@ -97,7 +97,16 @@ class SceneDesk:
         self._laid: _Laid | None = None
         self._seen: npt.NDArray[np.uint8] = np.zeros((0, 0), np.uint8)
         self._written: dict[SliceKey, npt.NDArray[np.uint8]] = {}
-        self._tag = scene.AddObserver(slicer.vtkMRMLScene.StartCloseEvent, self._scene_closes)
+        bring_back_others(scene, project)
+        events = slicer.vtkMRMLScene
+        self._tags = [
+            scene.AddObserver(event, called)
+            for event, called in (
+                (events.StartCloseEvent, self._scene_closes),
+                (events.StartSaveEvent, self._scene_is_saved),
+                (events.EndSaveEvent, self._scene_was_saved),
+            )
+        ]
 
     def lay(self, sheet: Sheet) -> None:
         """Show the slice with its mask, editable in this slice alone.
@@ -120,7 +129,8 @@ class SceneDesk:
         labels = _thick(sheet.mask, geometry, key.plane)
         write(segmentation, sheet.structures, box, labels, str(key))
         self._written.pop(key, None)
-        self._laid = _Laid(sheet, box, volume, segmentation, _hide_others(segmentation, sheet))
+        hide_others(segmentation, sheet.structures)
+        self._laid = _Laid(sheet, box, volume, segmentation)
         self._seen = self.mask()
         self._show_alone(segmentation)
         self._show(self._laid)
@@ -172,12 +182,9 @@ class SceneDesk:
         laid, self._laid = self._laid, None
         self._limits.release()
         self._doubt.take_away()
-        if laid is None or laid.segmentation.GetScene() is None:
-            return
-        display = laid.segmentation.GetDisplayNode()
-        for segment in laid.hidden:
-            if laid.segmentation.GetSegmentation().GetSegment(segment) is not None:
-                display.SetSegmentVisibility(segment, True)
+        self._views.let_go()
+        if laid is not None and laid.segmentation.GetScene() is not None:
+            show_others(laid.segmentation)
 
     def show_doubt(self, shown: bool) -> None:
         """Show what the model is unsure of, here and on the slices to come, or hide it."""
@@ -187,7 +194,8 @@ class SceneDesk:
     def close(self) -> None:
         """Put the slice away and observe the scene no more."""
         self.clear()
-        self._scene.RemoveObserver(self._tag)
+        for tag in self._tags:
+            self._scene.RemoveObserver(tag)
 
     @property
     def segmentation(self) -> Any:
@@ -258,23 +266,20 @@ class SceneDesk:
         self._views.forget()
         self._written.clear()
 
+    def _scene_is_saved(self, *_event: Any) -> None:
+        """What is written shall be the clinician's scene, not a slice on the desk."""
+        self._limits.rest()
+        self._doubt.rest()
+        if self._laid is not None:
+            show_others(self._laid.segmentation)
+
+    def _scene_was_saved(self, *_event: Any) -> None:
+        self._limits.resume()
+        self._doubt.resume()
+        if self._laid is not None and self._laid.segmentation.GetScene() is not None:
+            hide_others(self._laid.segmentation, self._laid.sheet.structures)
+
 
 def _thick(array: npt.NDArray[Any], geometry: Geometry, plane: Plane) -> npt.NDArray[Any]:
     """A native 2-D slice as ``[k, j, i]``, one voxel thick across its plane."""
     return np.expand_dims(array, geometry.array_axis(plane))
-
-
-def _hide_others(segmentation: Any, sheet: Sheet) -> tuple[str, ...]:
-    """Hide the clinician's own segments, so that painting cannot overwrite them.
-
-    Returns:
-        The ids of the segments that were visible.
-    """
-    ours = {segment_id(structure) for structure in sheet.structures}
-    display = segmentation.GetDisplayNode()
-    hidden = []
-    for segment in segmentation.GetSegmentation().GetSegmentIDs():
-        if segment not in ours and display.GetSegmentVisibility(segment):
-            display.SetSegmentVisibility(segment, False)
-            hidden.append(segment)
-    return tuple(hidden)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import slicer
+import vtk
 
 from activeseg_slicer.scene.voxels import Box, put_image
 
@@ -34,6 +35,8 @@ class DoubtOverlay:
         self._node: Any = None
         self._composite: Any = None
         self._before: tuple[str | None, float] = (None, 0.0)
+        self._shown = self._resting = False
+        self._tag = 0
 
     def put(
         self,
@@ -70,26 +73,54 @@ class DoubtOverlay:
         display.InterpolateOff()
         self._composite = composite
         self._before = (composite.GetForegroundVolumeID(), composite.GetForegroundOpacity())
+        self._tag = composite.AddObserver(vtk.vtkCommand.ModifiedEvent, self._keep)
         self.show(shown)
 
     def show(self, shown: bool) -> None:
         """Let the overlay be seen, or what the view's foreground showed before it."""
         if self._composite is None:
             return
-        before, opacity = self._before
-        self._composite.SetForegroundVolumeID(self._node.GetID() if shown else before)
-        self._composite.SetForegroundOpacity(_OPACITY if shown else opacity)
+        self._shown = shown
+        if shown:
+            self._composite.SetForegroundVolumeID(self._node.GetID())
+            self._composite.SetForegroundOpacity(_OPACITY)
+        elif self._composite.GetForegroundVolumeID() == self._node.GetID():
+            # Anything else there is the clinician's later choice.
+            before, opacity = self._before
+            self._composite.SetForegroundVolumeID(before)
+            self._composite.SetForegroundOpacity(opacity)
+
+    def rest(self) -> None:
+        """Be out of the view for a moment, such as while the scene is saved."""
+        self._resting = self._composite is not None and (
+            self._composite.GetForegroundVolumeID() == self._node.GetID()
+        )
+        if self._resting:
+            self.show(False)
+
+    def resume(self) -> None:
+        """Be seen again, if it was before `rest`."""
+        if self._resting:
+            self.show(True)
+        self._resting = False
 
     def take_away(self) -> None:
         """Remove the overlay; the view's foreground is again what it was."""
         if self._node is None:
             return
         self.show(False)
+        self._composite.RemoveObserver(self._tag)
         display = self._node.GetDisplayNode()
         self._scene.RemoveNode(self._node)
         if display is not None:
             self._scene.RemoveNode(display)
         self._node = self._composite = None
+        self._resting = False
+
+    def _keep(self, *_event: Any) -> None:
+        """Come back where the foreground was emptied: a Segment Editor does that by itself."""
+        if self._shown and not self._composite.GetForegroundVolumeID():
+            self.show(True)
 
     def _colours(self) -> Any:
         """The colour table, one for the scene."""

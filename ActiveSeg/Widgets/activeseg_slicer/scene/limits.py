@@ -22,7 +22,10 @@ import vtk
 
 from activeseg_slicer.scene.voxels import Box, put_image
 
-__all__ = ["EditingLimits"]
+__all__ = ["LIMIT", "EditingLimits"]
+
+LIMIT = "ActiveSeg.Limit"
+"""Attribute of the volume that limits the editor: nothing to look at, and never to be saved."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class _Settings:
     masked: bool
     range: tuple[float, float]
     overwrite: int
+    saved: bool
 
 
 class EditingLimits:
@@ -49,8 +53,9 @@ class EditingLimits:
         self._volume: Any = None
         self._source: Any = None
         self._range = (0.0, 0.0)
+        self._wanted = (0.0, 0.0)  # within it: the clinician's own mask on top
         self._before: _Settings | None = None
-        self._busy = False
+        self._busy = self._resting = False
         self._tag = 0
 
     def set(
@@ -72,6 +77,7 @@ class EditingLimits:
         """
         self.release()
         rimmed, self._range = _rimmed(values)
+        self._wanted, self._resting = self._range, False
         placed = matrix.copy()
         first_k, first_j, first_i = (start - 1 for start in box.low)
         placed[:, 3] = matrix @ (first_i, first_j, first_k, 1)
@@ -79,6 +85,7 @@ class EditingLimits:
             "vtkMRMLScalarVolumeNode", f"{volume.GetName()} (this slice)"
         )
         self._source.SetSaveWithScene(False)
+        self._source.SetAttribute(LIMIT, "1")
         put_image(self._source, rimmed, placed)
         self._segmentation, self._volume = segmentation, volume
         self._tag = self._editor.AddObserver(vtk.vtkCommand.ModifiedEvent, self._keep)
@@ -93,9 +100,22 @@ class EditingLimits:
         self._scene.RemoveNode(self._source)
         self._segmentation = self._volume = self._source = None
 
+    def rest(self) -> None:
+        """Give the editor back for a moment, such as while the scene is saved."""
+        if self._before is not None:
+            self._wanted = self._editor.GetSourceVolumeIntensityMaskRange()
+        self._resting = True
+        self._loosen()
+
+    def resume(self) -> None:
+        """Limit the editor again, as before `rest`."""
+        self._resting = False
+        if self._source is not None:
+            self._keep()
+
     def _keep(self, *_event: Any) -> None:
         """Set what limits the editor again whenever something else has set it otherwise."""
-        if self._busy:
+        if self._busy or self._resting:
             return
         self._busy = True
         if self._editor.GetSegmentationNode() is self._segmentation:
@@ -106,19 +126,25 @@ class EditingLimits:
 
     def _tighten(self) -> None:
         node = self._editor
+        wanted = node.GetSourceVolumeIntensityMaskRange()
         if self._before is None:
             self._before = _Settings(
                 bool(node.GetSourceVolumeIntensityMask()),
-                node.GetSourceVolumeIntensityMaskRange(),
+                wanted,
                 node.GetOverwriteMode(),
+                bool(node.GetSaveWithScene()),
             )
-            node.SetSourceVolumeIntensityMaskRange(*self._range)
+            wanted = self._wanted
+            # A scene that holds the mask and not the volume it is for would confuse whoever
+            # loads it; not every way of saving a scene is announced.
+            node.SetSaveWithScene(False)
+        # The source before the range: the editor's slider takes the source's range, and what it
+        # held until then, cut to that, becomes the range.
         if node.GetSourceVolumeNode() is not self._source:
             node.SetAndObserveSourceVolumeNode(self._source)
         # A narrower range is the clinician's own mask on top; a wider one would open the rim.
-        low, high = node.GetSourceVolumeIntensityMaskRange()
-        if low < self._range[0]:
-            node.SetSourceVolumeIntensityMaskRange(self._range[0], max(high, self._range[0]))
+        low = max(wanted[0], self._range[0])
+        node.SetSourceVolumeIntensityMaskRange(low, max(low, wanted[1]))
         node.SetSourceVolumeIntensityMask(True)
         # Hidden segments are the clinician's own, put away while the slice is worked on.
         if node.GetOverwriteMode() == slicer.vtkMRMLSegmentEditorNode.OverwriteAllSegments:
@@ -129,11 +155,12 @@ class EditingLimits:
         if before is None:
             return
         node = self._editor
+        if node.GetSourceVolumeNode() is self._source:
+            node.SetAndObserveSourceVolumeNode(self._volume)
         node.SetSourceVolumeIntensityMask(before.masked)
         node.SetSourceVolumeIntensityMaskRange(*before.range)
         node.SetOverwriteMode(before.overwrite)
-        if node.GetSourceVolumeNode() is self._source:
-            node.SetAndObserveSourceVolumeNode(self._volume)
+        node.SetSaveWithScene(before.saved)
 
 
 def _rimmed(

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import vtk
 
 from activeseg.cohort import Geometry
 from activeseg.keys import Plane
+from activeseg_slicer.scene.limits import LIMIT
 from activeseg_slicer.scene.voxels import ijk_to_ras, matrix_array, slice_centre
 
 __all__ = ["SliceViews"]
@@ -40,21 +42,42 @@ class SliceViews:
         # The node of a view that no layout has shown yet has no logic.
         self._nodes = [node for node in nodes if application.GetSliceLogic(node) is not None]
         self._shown: tuple[str, Plane] | None = None
+        self._kept: list[tuple[Any, int]] = []
 
     def logic(self, node: Any) -> Any:
         """The `vtkMRMLSliceLogic` of a view."""
         return self._application.GetSliceLogic(node)
 
     def show_volume(self, volume: Any) -> None:
-        """Put a volume behind all views."""
+        """Put a volume behind all views, and keep it there until `let_go`.
+
+        A Segment Editor shows its source volume by itself, which here is no volume to look at.
+        """
+        self.let_go()
         for node in self._nodes:
             composite = self.logic(node).GetSliceCompositeNode()
             composite.SetBackgroundVolumeID(volume.GetID())
 
+            def keep(*_event: Any, composite: Any = composite) -> None:
+                shown = volume.GetScene() and composite.GetBackgroundVolumeID()
+                behind = volume.GetScene().GetNodeByID(shown) if shown else None
+                if behind is not None and behind.GetAttribute(LIMIT):
+                    composite.SetBackgroundVolumeID(volume.GetID())
+
+            tag = composite.AddObserver(vtk.vtkCommand.ModifiedEvent, keep)
+            self._kept.append((composite, tag))
+
+    def let_go(self) -> None:
+        """Let the views show what they are told."""
+        for composite, tag in self._kept:
+            composite.RemoveObserver(tag)
+        self._kept = []
+
     def show_slice(self, volume: Any, geometry: Geometry, plane: Plane, index: int) -> Any:
         """Turn the view of a plane to the volume's own axes and move it to a slice.
 
-        Zoom and position stay while the volume and the plane are those of the slice before.
+        Zoom and position stay while the volume and the plane are those of the slice before. In a
+        volume that is new the other planes' views come to it too.
 
         Args:
             volume: The volume's node.
@@ -66,16 +89,35 @@ class SliceViews:
             The view's `vtkMRMLSliceNode`.
         """
         node = self._view_of(plane)
+        before = self._shown
+        self._shown = (volume.GetID(), plane)
+        self._face(node, volume, geometry, plane)
+        if before != self._shown:
+            self.logic(node).FitSliceToBackground()
+        centre = slice_centre(geometry, plane, index)
+        if before is None or before[0] != volume.GetID():
+            self._show_beside(node, volume, geometry, centre)
+        node.JumpSliceByOffsetting(*centre)
+        return node
+
+    def _show_beside(
+        self, node: Any, volume: Any, geometry: Geometry, centre: tuple[float, float, float]
+    ) -> None:
+        """Bring the views of the other planes to a volume that is new, through a point of it."""
+        for plane in Plane:
+            other = self._view_of(plane)
+            if other is not node:
+                self._face(other, volume, geometry, plane)
+                self.logic(other).FitSliceToBackground()
+                other.JumpSliceByOffsetting(*centre)
+
+    def _face(self, node: Any, volume: Any, geometry: Geometry, plane: Plane) -> None:
+        """Turn a view to a plane of the volume's own axes."""
         node.SetOrientation(plane.value.capitalize())
         node.RotateToVolumePlane(volume)
         if not _looks_along(node, geometry, plane):
             # In a volume turned by 45 degrees Slicer and the engine may pair axes differently.
             _turn(node, geometry, plane)
-        if self._shown != (volume.GetID(), plane):
-            self.logic(node).FitSliceToBackground()
-            self._shown = (volume.GetID(), plane)
-        node.JumpSliceByOffsetting(*slice_centre(geometry, plane, index))
-        return node
 
     def forget(self) -> None:
         """Fit the next slice into its view, whatever was shown before."""

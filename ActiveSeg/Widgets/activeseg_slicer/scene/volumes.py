@@ -15,9 +15,14 @@ __all__ = ["PROJECT", "VOLUME", "adopt_volume", "find_marked", "mark", "volume_n
 # Attributes of nodes: which project and which of its volumes they belong to.
 PROJECT = "ActiveSeg.Project"
 VOLUME = "ActiveSeg.Volume"
+_CT = "ActiveSeg.CT"
 
 # Voxels that tell the range of intensities well enough.
 _LOOKED_AT = 200_000
+
+# Hounsfield units, if whole numbers go as low as air: soft tissue is what most structures are.
+_AIR = -500.0
+_SOFT_TISSUE = (-160.0, 240.0)
 
 
 def mark(node: Any, project: str, volume: str) -> None:
@@ -75,15 +80,30 @@ def volume_node(
     node.CreateDefaultDisplayNodes()
     display = node.GetDisplayNode()
     display.AutoWindowLevelOff()
-    display.SetWindowLevelMinMax(*_window(image))
+    flat = image.reshape(-1)
+    some = flat[:: max(1, flat.size // _LOOKED_AT)]
+    if np.nanmin(some) <= _AIR and np.array_equal(some, np.rint(some)):
+        display.SetWindowLevelMinMax(*_ct_window(scene, project))
+        node.SetAttribute(_CT, "1")
+    else:
+        display.SetWindowLevelMinMax(*_window(some))
     put_image(node, image, ijk_to_ras(geometry))
     return node
 
 
-def _window(image: npt.NDArray[np.float32]) -> tuple[float, float]:
-    """The intensities shown black and white: all but one in a thousand voxels at each end."""
-    flat = image.reshape(-1)
-    some = flat[:: max(1, flat.size // _LOOKED_AT)]
+def _ct_window(scene: Any, project: str) -> tuple[float, float]:
+    """Soft tissue, or what the clinician has made of it in the newest CT of the project."""
+    kind = "vtkMRMLScalarVolumeNode"
+    for position in reversed(range(scene.GetNumberOfNodesByClass(kind))):
+        node = scene.GetNthNodeByClass(position, kind)
+        if node.GetAttribute(PROJECT) == project and node.GetAttribute(_CT):
+            display = node.GetDisplayNode()
+            return display.GetWindowLevelMin(), display.GetWindowLevelMax()
+    return _SOFT_TISSUE
+
+
+def _window(some: npt.NDArray[np.float32]) -> tuple[float, float]:
+    """All intensities but one in a thousand at each end."""
     low, high = np.nanpercentile(some, (0.1, 99.9))
     return float(low), float(max(high, low + 1e-6))
 

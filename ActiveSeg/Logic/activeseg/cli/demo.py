@@ -1,13 +1,17 @@
-"""``demo``: the whole loop with a simulated clinician, a table and a report at its end."""
+"""``demo``: the whole loop with a simulated clinician; then a table, a report, the workbench."""
 
 from __future__ import annotations
 
 from argparse import Namespace
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from activeseg.cli.output import progress_of
 from activeseg.progress import Progress
+
+if TYPE_CHECKING:
+    from activeseg.loop.demo import DemoPlan
 
 __all__ = ["demo"]
 
@@ -19,7 +23,7 @@ COHORT_MINUTES = 30.0
 
 
 def demo(arguments: Namespace) -> int:
-    """Run it, print the table, serve the report unless told not to."""
+    """Run it, print the table, and open the workbench on it unless told not to."""
     from activeseg.loop.demo import DemoPlan, prepare_folder, run_demo
     from activeseg.model.training import Recipe
 
@@ -39,11 +43,29 @@ def demo(arguments: Namespace) -> int:
     )
     _print_table(run_demo(cohort, plan, progress))
     print(f"report: {arguments.out / 'report.html'}")
-    if not arguments.no_serve:
+    return 0 if arguments.no_serve else _open(plan, arguments.author, progress)
+
+
+def _open(plan: DemoPlan, author: str, progress: Progress) -> int:
+    """Serve the workbench on ActiveSeg's own arm, with a new batch in it, until Ctrl-C.
+
+    Without the extra that the workbench needs, the report is served instead.
+    """
+    report = plan.out.absolute() / "report.html"
+    if find_spec("trame_slicer") is None:
         from activeseg.cli.serving import serve
 
-        serve(arguments.out / "report.html")
-    return 0
+        print('for the workbench: pip install "activeseg[workbench]"')
+        serve(report)
+        return 0
+    from activeseg.cli.workbench import serve_workbench
+    from activeseg.loop.demo import OURS
+    from activeseg.project import Project
+    from activeseg.project.verbs import run_suggest
+
+    project = Project.open(report.parent / OURS)
+    run_suggest(project, plan.minutes, None, progress)
+    return serve_workbench(project.folder, author, [f"--report={report}"])
 
 
 def _cohort(arguments: Namespace, progress: Progress) -> Any:

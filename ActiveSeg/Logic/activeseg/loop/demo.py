@@ -24,9 +24,12 @@ from activeseg.project.scoring import Scoring
 from activeseg.report import write_report
 from activeseg.sampling import DEFAULT_STRATEGY
 
-__all__ = ["ARMS", "DemoPlan", "prepare_folder", "run_demo"]
+__all__ = ["ARMS", "OURS", "DemoPlan", "prepare_folder", "run_demo"]
 
-ARMS = {"activeseg": DEFAULT_STRATEGY, "random": "random"}
+OURS = "activeseg"
+"""The arm of the default strategy, and its project's folder."""
+
+ARMS = {OURS: DEFAULT_STRATEGY, "random": "random"}
 """The arms by name, with their strategies."""
 
 _FULL = "all slices"

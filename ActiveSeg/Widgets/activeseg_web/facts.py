@@ -1,0 +1,168 @@
+"""What the page shows, as plain data and short English sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from activeseg.cohort import Structure
+from activeseg_slicer.flow import Estimate, Progress, Row, State
+
+__all__ = [
+    "budget_facts",
+    "clock_text",
+    "estimate_facts",
+    "row_facts",
+    "slice_facts",
+    "structure_facts",
+    "time_left",
+]
+
+Colour: TypeAlias = tuple[float, float, float]
+
+_HOW = {"draw": "draw", "correct": "correct", "confirm": "confirm"}
+
+
+def clock_text(seconds: float) -> str:
+    """Minutes and seconds, ``12:05``."""
+    whole = int(seconds)
+    return f"{whole // 60}:{whole % 60:02d}"
+
+
+def time_left(seconds: float | None) -> str:
+    """How long it still takes; empty while not known."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"about {max(5, round(seconds / 5) * 5)} s left"
+    return f"about {round(seconds / 60)} min left"
+
+
+def row_facts(row: Row) -> dict[str, Any]:
+    """One line of the worklist."""
+    place = f"{row.plane} {row.index}"
+    minutes = _minutes(row.minutes)
+    dice = "" if row.expected_dice is None or row.audit else f"{row.expected_dice:.2f}"
+    state = _state(row)
+    spoken = [
+        f"Number {row.rank}" if row.rank else "Begun earlier",
+        f"{row.volume}, {place}",
+        f"expected Dice {dice}" if dice else "",
+        minutes and f"about {minutes} minutes",
+        row.reason,
+        state,
+    ]
+    return {
+        "key": str(row.key),
+        "rank": str(row.rank) if row.rank else "·",
+        "volume": row.volume,
+        "place": place,
+        "dice": dice,
+        "minutes": minutes,
+        "why": _why(row),
+        "state": row.state.value,
+        "word": state,
+        "spoken": ". ".join(part for part in spoken if part),
+    }
+
+
+def slice_facts(row: Row | None) -> dict[str, Any] | None:
+    """The slice on the desk."""
+    if row is None:
+        return None
+    expected = []
+    if row.minutes is not None:
+        how = _HOW.get(row.how, "")
+        expected.append(f"{how} {_about(row.minutes)}".strip())
+    if row.expected_dice is not None and not row.audit:
+        text = f"expected Dice {row.expected_dice:.2f}"
+        if row.dice_low is not None and row.dice_high is not None:
+            text += f" ({row.dice_low:.2f}–{row.dice_high:.2f})"
+        expected.append(text)
+    return {
+        "key": str(row.key),
+        "volume": row.volume,
+        "plane": row.plane.value,
+        "place": f"{row.plane} · slice {row.index}",
+        "why": _why(row) or "your draft of an earlier batch",
+        "expected": " · ".join(expected),
+    }
+
+
+def structure_facts(
+    structures: Sequence[Structure], colours: Sequence[Colour], chosen: int
+) -> list[dict[str, Any]]:
+    """The structures with their colours (red, green, blue; 0 to 1) and keys, in order."""
+    facts = []
+    for position, (structure, colour) in enumerate(zip(structures, colours, strict=True)):
+        red, green, blue = (round(255 * part) for part in colour)
+        facts.append(
+            {
+                "value": structure.value,
+                "name": structure.name,
+                "colour": f"rgb({red} {green} {blue})",
+                "key": str(position + 1) if position < 9 else "",
+                "chosen": structure.value == chosen,
+            }
+        )
+    return facts
+
+
+def budget_facts(progress: Progress) -> dict[str, Any]:
+    """Today's minutes, and how many slices are answered."""
+    counts = progress.counts
+    answered = counts[State.ACCEPTED] + counts[State.SKIPPED]
+    total = sum(counts.values())
+    budget = progress.budget_minutes
+    return {
+        "there": progress.round is not None,
+        "text": f"{progress.minutes:.1f} of {budget:g} min",
+        "slices": f"{answered} of {total} slices",
+        "share": 0.0 if budget <= 0 else round(min(100.0, 100 * progress.minutes / budget), 1),
+    }
+
+
+def estimate_facts(estimate: Estimate) -> dict[str, Any]:
+    """The estimated quality, and what going on brings."""
+    if not estimate.history:
+        return {"there": False, "dice": "", "interval": "", "more": ""}
+    last = estimate.history[-1]
+    gain = estimate.next_gain
+    more = ""
+    if gain is not None:
+        more = f"{gain.dice:+.2f} in {gain.minutes:g} min more"
+    return {
+        "there": True,
+        "dice": f"{last.dice:.2f}",
+        "interval": f"{last.low:.2f}–{last.high:.2f}",
+        "more": more,
+    }
+
+
+def _why(row: Row) -> str:
+    """The reason without what the page shows beside it."""
+    parts = [part.strip() for part in row.reason.split(";")]
+    kept = [part for part in parts if not part.startswith(tuple(_HOW))]
+    if row.audit:
+        kept.append("drawn by chance, shown blank")
+    return "; ".join(dict.fromkeys(kept))
+
+
+def _state(row: Row) -> str:
+    words = {
+        State.OPEN: "",
+        State.CURRENT: "on your desk",
+        State.DRAFT: "draft",
+        State.ACCEPTED: "accepted",
+        State.SKIPPED: "skipped",
+        State.TAKEN: f"with {row.who}",
+    }
+    return words[row.state]
+
+
+def _minutes(minutes: float | None) -> str:
+    return "" if minutes is None else f"{max(minutes, 0.1):.1f}"
+
+
+def _about(minutes: float) -> str:
+    return f"about {_minutes(minutes)} min"

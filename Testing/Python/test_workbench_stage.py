@@ -1,0 +1,224 @@
+"""The stage without a browser: what trame-slicer's effects may change, and what undo restores."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+
+slicer = pytest.importorskip("slicer", reason="needs slicer-core (pip install trame-slicer)")
+pytest.importorskip("trame_slicer", reason="needs trame-slicer (pip install trame-slicer)")
+
+from sheets import GEOMETRIES, pattern, shape_of, sheet  # noqa: E402
+from trame_slicer.segmentation import (  # noqa: E402
+    SegmentationEffectErase,
+    SegmentationEffectPaint,
+)
+from vtkmodules.vtkCommonCore import vtkPoints  # noqa: E402
+from vtkmodules.vtkFiltersSources import vtkSphereSource  # noqa: E402
+
+from activeseg.keys import Plane  # noqa: E402
+from activeseg_slicer.scene.painting import read_segment  # noqa: E402
+from activeseg_slicer.scene.voxels import Box, ijk_to_ras, slice_centre  # noqa: E402
+from activeseg_web.dabs import touched  # noqa: E402
+from activeseg_web.tools import Tool  # noqa: E402
+from flow_project import flow_project  # noqa: E402
+
+CASES = [(name, plane) for name in GEOMETRIES for plane in Plane]
+
+
+def on_stage(tmp_path, act):
+    """Run `act(stage)` inside an event loop, where a stage lives."""
+    from trame.app import get_server
+
+    from activeseg_web.stage import Stage
+
+    async def run():
+        server = get_server(f"stage {tmp_path}", client_type="vue3")
+        stage = Stage(server, flow_project(tmp_path / "project"), lambda: None)
+        try:
+            await act(stage)
+        finally:
+            stage.close()
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
+
+    with patch.dict(os.environ, {"TRAME_ARGS": "--server"}):
+        asyncio.run(run())
+
+
+def dab(stage, tool, where, radius):
+    """One dab with the mouse's brush, which trame-slicer's widget ends in a call of this."""
+    points = vtkPoints()
+    points.InsertNextPoint(*where)
+    stage.tools.use(tool)
+    stage.tools.most = max(stage.tools.most, 2 * radius)
+    stage.tools.set_diameter(2 * radius)
+    effect = stage._slicer.segmentation_editor.active_effect
+    effect.paint_glyph_at_world_coordinates(None, points)
+
+
+def ball(stage, kind, where, radius):
+    """A ball with trame-slicer's own brush: it reaches into all slices."""
+    shape = vtkSphereSource()
+    shape.SetRadius(radius)
+    shape.Update()
+    points = vtkPoints()
+    points.InsertNextPoint(*where)
+    effect = stage._slicer.segmentation_editor.set_active_effect_type(kind)
+    effect.paint_glyph_at_world_coordinates(shape.GetOutput(), points)
+
+
+def voxels(stage, geometry):
+    """Which voxels of the volume belong to which segment."""
+    whole = Box((0, 0, 0), geometry.shape)
+    node = stage._desk.segmentation
+    names = node.GetSegmentation().GetSegmentIDs()
+    return {name: read_segment(node, name, whole, "") for name in names}
+
+
+def test_effects_reach_the_slice_alone(tmp_path):
+    """A ball that is larger than the volume, painted and erased: one slice is changed."""
+
+    async def act(stage):
+        for name, plane in CASES:  # on one stage, which takes seconds to set
+            reach(stage, name, plane)
+
+    on_stage(tmp_path, act)
+
+
+def reach(stage, name, plane):
+    geometry = GEOMETRIES[name]
+    mask = pattern(shape_of(geometry, plane), (1, 2, 4))
+    near = sheet(geometry, plane, 4, volume=name).key
+    beside = {near: pattern(shape_of(geometry, plane), (1, 2), seed=3)}
+    stage.lay(sheet(geometry, plane, 3, mask=mask, around=beside, volume=name))
+    before = voxels(stage, geometry)
+    middle = slice_centre(geometry, plane, 3)
+    radius = 3 * max(n * mm for n, mm in zip(geometry.size, geometry.spacing, strict=True))
+    stage.tools.choose(2)
+    ball(stage, SegmentationEffectPaint, middle, radius)
+    assert (stage.mask() == 2).all(), (name, plane)
+    dab(stage, Tool.ERASE, middle, radius)
+    assert not stage.mask().any(), (name, plane)
+    dab(stage, Tool.PAINT, middle, radius)
+    assert (stage.mask() == 2).all(), (name, plane)
+    ball(stage, SegmentationEffectErase, middle, radius)
+    assert not stage.mask().any(), (name, plane)
+    axis = geometry.array_axis(plane)
+    for segment, now in voxels(stage, geometry).items():
+        rest = np.delete(now, 3, axis=axis)
+        assert np.array_equal(rest, np.delete(before[segment], 3, axis=axis)), (name, plane)
+
+
+@pytest.mark.parametrize(("name", "plane"), CASES)
+def test_a_brush_touches_the_voxels_under_it(name, plane):
+    """Against the distance in space of each voxel of the slice; a speck takes one voxel."""
+    geometry = GEOMETRIES[name]
+    axis = geometry.array_axis(plane)
+    matrix = ijk_to_ras(geometry)
+    middle = np.array(slice_centre(geometry, plane, 3))
+    one, other = (matrix[:3, 2 - a] for a in range(3) if a != axis)
+    way = np.array([middle + 0.3 * one, middle + 0.3 * one + 0.4 * other])
+    found = touched(way, 1.1 * max(geometry.spacing), geometry, plane)
+    for place in np.ndindex(found.shape):
+        k, j, i = np.insert(place, axis, 3)
+        at = (matrix @ [i, j, k, 1])[:3]
+        near = np.linalg.norm(way - at, axis=1).min()
+        if abs(near - 1.1 * max(geometry.spacing)) > 1e-6 * near:
+            assert found[place] == (near < 1.1 * max(geometry.spacing))
+    assert touched(middle[None] + 0.3 * one, 0.01, geometry, plane).sum() == 1
+    assert not touched(middle[None] + 99 * one, 0.01, geometry, plane).any()
+
+
+def test_undo_and_redo_of_strokes(tmp_path):
+    geometry = GEOMETRIES["oblique"]
+
+    async def act(stage):
+        mask = pattern(shape_of(geometry, Plane.AXIAL), (1, 2))
+        stage.lay(sheet(geometry, Plane.AXIAL, 3, mask=mask))
+        middle = slice_centre(geometry, Plane.AXIAL, 3)
+        states = [stage.mask()]
+        for value, kind, radius in ((1, Tool.PAINT, 2), (2, Tool.PAINT, 3), (1, Tool.ERASE, 50)):
+            stage.tools.choose(value)
+            dab(stage, kind, middle, radius * geometry.spacing[0])
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            states.append(stage.mask())
+        assert all(not np.array_equal(*pair) for pair in zip(states, states[1:], strict=False))
+        for state in reversed(states[:-1]):
+            stage.strokes.undo()
+            assert np.array_equal(stage.mask(), state)
+        assert not stage.strokes.can_undo
+        for state in states[1:]:
+            stage.strokes.redo()
+            assert np.array_equal(stage.mask(), state)
+        assert not stage.strokes.can_redo
+
+        # A fill is one step; undo does not go behind a slice that is laid anew.
+        stage.fill(np.zeros_like(mask))
+        stage.strokes.undo()
+        assert np.array_equal(stage.mask(), states[-1])
+        stage.lay(sheet(geometry, Plane.AXIAL, 2, mask=mask))
+        assert not stage.strokes.can_undo
+        assert not stage.strokes.can_redo
+        stage.strokes.undo()
+        assert np.array_equal(stage.mask(), mask)
+
+    on_stage(tmp_path, act)
+
+
+def test_the_structure_and_the_brush_stay_from_slice_to_slice(tmp_path):
+    geometry = GEOMETRIES["oblique"]
+
+    async def act(stage):
+        stage.lay(sheet(geometry, Plane.AXIAL, 3))
+        stage.tools.choose(2)
+        stage.tools.set_diameter(stage.tools.least)
+        stage.lay(sheet(geometry, Plane.CORONAL, 2))
+        assert stage.tools.structure == 2
+        assert stage.tools.diameter == stage.tools.least
+        dab(stage, Tool.PAINT, slice_centre(geometry, Plane.CORONAL, 2), 100)
+        assert (stage.mask() == 2).all()
+
+    on_stage(tmp_path, act)
+
+
+def test_nothing_is_painted_once_the_slice_is_put_away(tmp_path):
+    geometry = GEOMETRIES["oblique"]
+
+    async def act(stage):
+        stage.lay(sheet(geometry, Plane.AXIAL, 3))
+        stage.clear()
+        stage.strokes.undo()
+        stage.strokes.redo()
+        assert not stage.strokes.can_undo
+        assert stage.views.away == 0
+
+    on_stage(tmp_path, act)
+
+
+def test_only_the_last_volumes_stay_in_the_scene(tmp_path):
+    """And one that comes back is as it was, with what was accepted on its other slices."""
+    from activeseg_web.stage import KEPT
+
+    geometry = GEOMETRIES["flipped"]
+    names = [f"v{number}" for number in range(KEPT + 2)]
+
+    async def act(stage):
+        scene = stage._slicer.scene
+        mask = pattern(shape_of(geometry, Plane.AXIAL), (1, 2))
+        for name in [*names, names[0]]:
+            near = sheet(geometry, Plane.AXIAL, 4, volume=name).key
+            stage.lay(sheet(geometry, Plane.AXIAL, 2, mask=mask, volume=name, around={near: mask}))
+            assert scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") <= KEPT
+            # One more: the slice alone, which limits the editor.
+            assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") <= KEPT + 1
+            assert np.array_equal(stage.mask(), mask)
+            liver = voxels(stage, geometry)["ActiveSeg_1"]
+            assert np.array_equal(liver[4], mask == 1)
+
+    on_stage(tmp_path, act)

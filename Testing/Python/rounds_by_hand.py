@@ -88,6 +88,7 @@ def scores(
         drawn=np.zeros(count, dtype=bool),
         how=np.full(count, "correct", dtype="U7"),
         doubt=np.full(count, "", dtype="U160"),
+        energy=np.full(count, np.nan),
     )
     assert made.evidence.shape[2] == len(EVIDENCE) - 1  # the trend is not stored
     return replace(made, **{name: np.asarray(value) for name, value in changes.items()})

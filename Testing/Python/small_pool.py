@@ -103,6 +103,7 @@ def _scored(rows: list[Slice], round_number: int, structures: int) -> Scored:
         class_entropy=np.array(by_class, dtype=np.float64).T if rows else shown.T,
         doubt=np.array([row.doubt for row in rows], dtype=np.str_),
         round=round_number,
+        energy=value,
     )
 
 

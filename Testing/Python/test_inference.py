@@ -303,12 +303,20 @@ def test_samples_can_be_left_half_way() -> None:
 
 def test_views_are_one_plane_each_and_their_mean_is_the_prediction() -> None:
     model, scan = fresh(), noise((3, 17, 23), ALL)
-    views = dict(model.views(scan))
+    seen = list(model.views(scan))
+    views = {view.plane: view.softmax for view in seen}
     assert tuple(views) == ALL
     alone = model.probabilities(noise((3, 17, 23), (CORONAL,)))
     assert np.array_equal(views[CORONAL], alone)
     mean = np.mean(list(views.values()), axis=0)
     assert np.allclose(mean, model.probabilities(scan), atol=1e-6)
+
+
+def test_energy_of_each_view_is_that_of_its_logits() -> None:
+    # Two classes with the logits 0 and x: -log(1 + exp(x)).
+    scan = noise((3, 8, 8), ALL)
+    for view in SliceModel(Pointwise(), config_of()).views(scan):
+        np.testing.assert_allclose(view.energy, -np.log1p(np.exp(scan.channels[0])), atol=2e-2)
 
 
 def test_augmented_samples_are_brought_back_to_their_place() -> None:

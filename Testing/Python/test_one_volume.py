@@ -9,7 +9,7 @@ import pytest
 
 from activeseg.cohort import open_cohort
 from activeseg.keys import Plane
-from activeseg.model import Scan, SegmentationModel
+from activeseg.model import Scan, SegmentationModel, View
 from activeseg.project.one_volume import SOURCES, Scoring, score_scan
 from activeseg.project.scans import read_scan
 from activeseg.quality import EVIDENCE
@@ -43,10 +43,10 @@ class Told(SegmentationModel):
 
     def views(self, scan):
         for plane in scan.planes:
-            yield plane, certain(self._views[plane])
+            yield View(plane, certain(self._views[plane]))
 
     def probabilities(self, scan):
-        return np.mean([view for _, view in self.views(scan)], axis=0)
+        return np.mean([view.softmax for view in self.views(scan)], axis=0)
 
     def sides(self, scan, box):
         return [certain(each)[(slice(None), *box)] for each in self._sides]

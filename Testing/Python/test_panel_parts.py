@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-pytest.importorskip("slicer", reason="needs slicer-core (pip install trame-slicer)")
-pytest.importorskip("PySide6", reason="needs PySide6-Essentials")
+pytest.importorskip("slicer", reason="needs slicer-core", exc_type=ImportError)
+pytest.importorskip("PySide6.QtWidgets", reason="needs PySide6", exc_type=ImportError)
 
 from PySide6 import QtGui
 

@@ -8,8 +8,8 @@ import time
 import numpy as np
 import pytest
 
-slicer = pytest.importorskip("slicer", reason="needs slicer-core (pip install trame-slicer)")
-pytest.importorskip("PySide6", reason="needs PySide6-Essentials")
+slicer = pytest.importorskip("slicer", reason="needs slicer-core", exc_type=ImportError)
+pytest.importorskip("PySide6.QtWidgets", reason="needs PySide6", exc_type=ImportError)
 
 import vtk  # noqa: E402
 from PySide6 import QtGui  # noqa: E402

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-pytest.importorskip("slicer", reason="needs slicer-core (pip install trame-slicer)")
-pytest.importorskip("PySide6", reason="needs PySide6-Essentials")
+pytest.importorskip("slicer", reason="needs slicer-core", exc_type=ImportError)
+pytest.importorskip("PySide6.QtWidgets", reason="needs PySide6", exc_type=ImportError)
 
 from activeseg.keys import SliceKey
 from activeseg.project import Project

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("slicer", reason="needs slicer-core (pip install trame-slicer)")
-pytest.importorskip("PySide6", reason="needs PySide6-Essentials")
+pytest.importorskip("slicer", reason="needs slicer-core", exc_type=ImportError)
+pytest.importorskip("PySide6.QtWidgets", reason="needs PySide6", exc_type=ImportError)
 
 from activeseg_slicer.process import launch
 from panel_bench import Bench, ask, panel_bench  # noqa: F401

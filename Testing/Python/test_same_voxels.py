@@ -136,7 +136,7 @@ SUFFIXES = (".nrrd", ".nii.gz", ".mha")
 
 @pytest.mark.parametrize("name", list(GEOMETRIES))
 def test_predict_overlays_the_image_exactly(project, name, tmp_path, monkeypatch):
-    monkeypatch.setattr(predicting, "latest_model", lambda _: Seeing(110.0))
+    monkeypatch.setattr(predicting, "latest_model", lambda *_: Seeing(110.0))
     image = SimpleITK.ReadImage(str(project.cohort.volume(name).image))
     bright = SimpleITK.GetArrayFromImage(image) == 200
     assert 10 < bright.sum() < 200

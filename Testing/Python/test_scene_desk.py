@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-slicer = pytest.importorskip("slicer", reason="needs slicer-core (pip install trame-slicer)")
+slicer = pytest.importorskip("slicer", reason="needs slicer-core", exc_type=ImportError)
 
 from activeseg.cohort import take_slice  # noqa: E402
 from activeseg.errors import AnnotationError  # noqa: E402

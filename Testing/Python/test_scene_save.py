@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-slicer = pytest.importorskip("slicer", reason="needs slicer-core (pip install trame-slicer)")
+slicer = pytest.importorskip("slicer", reason="needs slicer-core", exc_type=ImportError)
 
 from activeseg.keys import Plane  # noqa: E402
 from activeseg_slicer.scene import SceneDesk  # noqa: E402

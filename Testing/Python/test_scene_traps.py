@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-slicer = pytest.importorskip("slicer", reason="needs slicer-core (pip install trame-slicer)")
+slicer = pytest.importorskip("slicer", reason="needs slicer-core", exc_type=ImportError)
 
 from activeseg.annotations import read_mask  # noqa: E402
 from activeseg.cohort import CohortVolume  # noqa: E402

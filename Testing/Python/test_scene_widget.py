@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-slicer = pytest.importorskip("slicer", reason="needs slicer-core (pip install trame-slicer)")
+slicer = pytest.importorskip("slicer", reason="needs slicer-core", exc_type=ImportError)
 
 import vtk  # noqa: E402
 

@@ -17,7 +17,7 @@ from small_pool import Slice, pool_of, rng
 
 EVERY = pytest.mark.parametrize("name", sorted(STRATEGIES))
 SEEDED = pytest.mark.parametrize(
-    "name", ["auto", "clasp", "foreground-random", "one-shot", "random", "strided"]
+    "name", ["auto", "clasp", "clue", "foreground-random", "one-shot", "random", "strided"]
 )
 ONLY_WITH_GAIN = ("coverage", "knapsack")
 """These ask for nothing that adds nothing."""
@@ -182,6 +182,8 @@ RANKED_BY = {
     "coverage": ("gain",),
     "clasp": ("class_entropy", "whole_entropy", "round"),
     "entropy-band": ("uncertainty",),
+    "clue": ("whole_entropy",),
+    "energy": ("energy", "shown"),
     "foreground-random": ("shown",),
     "entropy-mean": ("whole_entropy",),
     "volume-epistemic": ("epistemic",),
@@ -210,7 +212,7 @@ def test_other_scores_do_not_matter(name: str) -> None:
     pool = replace(plain_pool(), annotated=BEGUN)
     scores = pool.model_scores()
     others = ("gain", "uncertainty", "whole_entropy", "epistemic", "class_entropy", "band_entropy",
-              "expected_dice", "shown", "round")  # fmt: skip
+              "expected_dice", "shown", "round", "energy")  # fmt: skip
     changes = {
         field: 5 if field == "round" else getattr(scores, field)[..., ::-1] ** 3
         for field in others
@@ -226,7 +228,7 @@ def test_other_scores_do_not_matter(name: str) -> None:
         ("entropy-band", {"redundancy_mm": 0.1}),
         *(
             (name, {"annotated": [("v1", Plane.AXIAL, mm) for mm in (0.0, 6.0, 12.0)]})
-            for name in ("auto", "coverage", "entropy-band")
+            for name in ("auto", "clue", "coverage", "energy", "entropy-band")
         ),
         ("auto", {"blank_seconds": np.full(48, 35.0)}),
         ("strided", {"annotated": [(f"v{k}", Plane.AXIAL, 0.0) for k in (0, 1, 4)]}),
@@ -234,7 +236,7 @@ def test_other_scores_do_not_matter(name: str) -> None:
         ("one-shot", {"information": np.array([0.01, 1] * 24, dtype=np.float32)}),
         *(
             (name, {"features": np.arange(144, dtype=np.float32).reshape(48, 3) % 7})
-            for name in ("coverage", "one-shot")
+            for name in ("clue", "coverage", "one-shot")
         ),
     ],
 )

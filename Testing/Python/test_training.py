@@ -70,7 +70,8 @@ def test_loss_of_known_pixels_by_hand() -> None:
     target = torch.tensor([[[[1, 0], [1, IGNORED]]]])
     cross_entropy = -(math.log(0.8) + math.log(0.7) + math.log(0.4)) / 3
     dice = 1 - 2 * (0.8 + 0.4) / ((0.8 + 0.3 + 0.4) + 2)
-    assert float(training._Loss()(logits, target)) == pytest.approx(dice + cross_entropy, abs=1e-4)
+    found = float(training.SliceLoss()(logits, target))
+    assert found == pytest.approx(dice + cross_entropy, abs=1e-4)
 
 
 def test_dice_is_a_mean_over_structures_and_leaves_the_background_out() -> None:
@@ -81,7 +82,7 @@ def test_dice_is_a_mean_over_structures_and_leaves_the_background_out() -> None:
     first = 1 - 2 * 0.5 / (0.7 + 1)
     second = 1 - 2 * 0.7 / (1.0 + 1)
     wanted = (first + second) / 2 + cross_entropy
-    assert float(training._Loss()(logits, target)) == pytest.approx(wanted, abs=1e-4)
+    assert float(training.SliceLoss()(logits, target)) == pytest.approx(wanted, abs=1e-4)
 
 
 def test_dice_is_taken_over_the_batch_together() -> None:
@@ -89,7 +90,8 @@ def test_dice_is_taken_over_the_batch_together() -> None:
     target = torch.tensor([[[[1, 0], [1, 1]]], [[[0, 0], [0, IGNORED]]]])
     cross_entropy = -(math.log(0.8 * 0.7 * 0.4 * 0.9) + 3 * math.log(0.9)) / 7
     dice = 1 - 2 * (0.8 + 0.4 + 0.9) / ((0.8 + 0.3 + 0.4 + 0.9 + 3 * 0.1) + 3)
-    assert float(training._Loss()(logits, target)) == pytest.approx(dice + cross_entropy, abs=1e-4)
+    found = float(training.SliceLoss()(logits, target))
+    assert found == pytest.approx(dice + cross_entropy, abs=1e-4)
 
 
 def test_unknown_pixels_move_neither_loss_nor_gradient() -> None:
@@ -99,7 +101,7 @@ def test_unknown_pixels_move_neither_loss_nor_gradient() -> None:
     unknown = torch.rand(2, 1, 4, 4, generator=generator) < 0.4
     target[unknown] = IGNORED
     other = torch.where(unknown, 50 * torch.randn(2, 3, 4, 4, generator=generator), logits)
-    loss_of = training._Loss()
+    loss_of = training.SliceLoss()
     assert torch.equal(loss_of(logits, target), loss_of(other, target))
 
     logits.requires_grad_()
@@ -112,14 +114,14 @@ def test_unknown_is_not_background() -> None:
     logits = logits_of([[0.8, 0.3], [0.4, 0.9]])
     unknown = torch.tensor([[[[1, 0], [1, IGNORED]]]])
     background = torch.tensor([[[[1, 0], [1, 0]]]])
-    loss_of = training._Loss()
+    loss_of = training.SliceLoss()
     assert float(loss_of(logits, background)) > float(loss_of(logits, unknown)) + 0.1
 
 
 def test_nothing_known_is_no_loss_and_no_gradient() -> None:
     logits = torch.randn(1, 2, 2, 2, generator=torch.Generator().manual_seed(1))
     logits.requires_grad_()
-    loss = training._Loss()(logits, torch.full((1, 1, 2, 2), IGNORED))
+    loss = training.SliceLoss()(logits, torch.full((1, 1, 2, 2), IGNORED))
     loss.backward()
     assert loss.item() == pytest.approx(0, abs=1e-5)
     assert not logits.grad.any()
@@ -291,13 +293,13 @@ def test_each_step_is_taken_with_dropout_and_batch_statistics(
 def test_loss_is_taken_in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[torch.dtype] = []
 
-    class Watched(training._Loss):
+    class Watched(training.SliceLoss):
         def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
             seen.append(logits.dtype)
             return super().forward(logits, target)
 
     monkeypatch.setattr(precision, "has_bfloat16", lambda _: True)
-    monkeypatch.setattr(training, "_Loss", Watched)
+    monkeypatch.setattr(training, "SliceLoss", Watched)
     short()
     assert seen == [torch.float32] * 3 * (1 + SIDES)
 
@@ -508,7 +510,7 @@ def test_deep_loss_by_hand() -> None:
     target = torch.ones(1, 1, 2, 2, dtype=torch.long)
     logits = torch.cat([torch.full((1, 2, 2, 2), value) for value in (1.0, 2.0, 3.0)], dim=1)
 
-    class First(training._Loss):
+    class First(training.SliceLoss):
         def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
             return logits.mean()
 

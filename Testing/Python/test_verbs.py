@@ -311,7 +311,7 @@ class SpiedTraining:
         monkeypatch.setattr(learning, "annotated_slices", annotated_slices)
         monkeypatch.setattr(learning, "train", self._train)
 
-    def _train(self, slices, validation, config, recipe, seed, progress, start):
+    def _train(self, slices, validation, config, recipe, seed, *others):
         self.training.append({self._keys[id(each)] for each in slices})
         self.validation.append({self._keys[id(each)] for each in validation})
         with seeded(seed):

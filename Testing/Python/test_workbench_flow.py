@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from workbench_page import Bench, browser, workbench
 
 from activeseg.cohort import open_cohort
 from activeseg.project import Project
 from tiny_cohort import write_tiny_cohort
+from workbench_page import Bench, browser, workbench
 
 # Enough for a model that is worth nothing, in seconds.
 STEPS = 4
@@ -86,6 +86,8 @@ def test_a_day(bench, project):
     page.locator(".line.working").wait_for(state="detached")
     assert page.locator(".figure b").first.inner_text().startswith("0.")
     assert page.locator(".row-dice >> text=Dice").count() > 0
+    page.keyboard.press("u")
+    page.wait_for_function("() => document.querySelector('.switch input').checked")
     assert page.get_by_role("alert").count() == 0
 
     # Training again can be cancelled, and annotating goes on meanwhile.

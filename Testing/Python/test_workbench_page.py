@@ -8,11 +8,11 @@ import time
 
 import numpy as np
 import pytest
-from workbench_page import Bench, browser, workbench
 
 from activeseg.keys import Plane, SliceKey
 from activeseg.project import Project
 from flow_project import flow_project, proposal, shape_of, tiny_cohort
+from workbench_page import Bench, browser, workbench
 
 LIVER, SPLEEN = 1, 4
 # How the page's colours differ from grey, for sampling pictures of it.
@@ -163,7 +163,8 @@ class TestFirstView:
             bench.page.set_viewport_size({"width": size[0], "height": size[1]})
             cut = bench.page.evaluate(
                 """() => [...document.querySelectorAll('.top, .tools, .answers, .side button')]
-                    .filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.className)"""
+                    .filter(one => one.scrollWidth > one.clientWidth + 1)
+                    .map(one => one.className)"""
             )
             assert cut == []
             assert bench.page.evaluate("document.documentElement.scrollHeight") == size[1]
@@ -183,8 +184,11 @@ class TestFirstView:
         assert bench.page.evaluate("document.documentElement.dataset.theme") == theme
         names = ("ink", "quiet", "back", "panel", "raised", "over", "wash", "fault", "note")
         found = bench.page.evaluate(
-            """names => Object.fromEntries(names.map(name => [name,
-                getComputedStyle(document.documentElement).getPropertyValue('--' + name).trim()]))""",
+            """names => {
+                const style = getComputedStyle(document.documentElement);
+                return Object.fromEntries(
+                    names.map(name => [name, style.getPropertyValue('--' + name).trim()]));
+            }""",
             list(names),
         )
         light = {name: luminance(colour) for name, colour in found.items()}

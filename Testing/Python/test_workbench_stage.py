@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 from unittest.mock import patch
 
@@ -12,7 +13,6 @@ import pytest
 slicer = pytest.importorskip("slicer", reason="needs slicer-core (pip install trame-slicer)")
 pytest.importorskip("trame_slicer", reason="needs trame-slicer (pip install trame-slicer)")
 
-from sheets import GEOMETRIES, pattern, shape_of, sheet  # noqa: E402
 from trame_slicer.segmentation import (  # noqa: E402
     SegmentationEffectErase,
     SegmentationEffectPaint,
@@ -22,10 +22,11 @@ from vtkmodules.vtkFiltersSources import vtkSphereSource  # noqa: E402
 
 from activeseg.keys import Plane  # noqa: E402
 from activeseg_slicer.scene.painting import read_segment  # noqa: E402
-from activeseg_slicer.scene.voxels import Box, ijk_to_ras, slice_centre  # noqa: E402
+from activeseg_slicer.scene.voxels import Box, ijk_to_ras, matrix_array, slice_centre  # noqa: E402
 from activeseg_web.dabs import touched  # noqa: E402
 from activeseg_web.tools import Tool  # noqa: E402
 from flow_project import flow_project  # noqa: E402
+from sheets import GEOMETRIES, pattern, shape_of, sheet  # noqa: E402
 
 CASES = [(name, plane) for name in GEOMETRIES for plane in Plane]
 
@@ -90,12 +91,23 @@ def test_effects_reach_the_slice_alone(tmp_path):
     on_stage(tmp_path, act)
 
 
+def assert_shown(stage, geometry, plane):
+    """The plane's own view cuts through the middle of slice 3, and the others through it."""
+    for node, each in zip(stage.views.slice_nodes, Plane, strict=True):
+        to_ras = matrix_array(node.GetSliceToRAS())
+        away = (np.array(slice_centre(geometry, plane, 3)) - to_ras[:3, 3]) @ to_ras[:3, 2]
+        limit = 1e-3 if each is plane else max(geometry.size) * max(geometry.spacing) / 2
+        assert abs(away) <= limit, (plane, each)
+    assert stage.views.away == 0
+
+
 def reach(stage, name, plane):
     geometry = GEOMETRIES[name]
     mask = pattern(shape_of(geometry, plane), (1, 2, 4))
     near = sheet(geometry, plane, 4, volume=name).key
     beside = {near: pattern(shape_of(geometry, plane), (1, 2), seed=3)}
     stage.lay(sheet(geometry, plane, 3, mask=mask, around=beside, volume=name))
+    assert_shown(stage, geometry, plane)
     before = voxels(stage, geometry)
     middle = slice_centre(geometry, plane, 3)
     radius = 3 * max(n * mm for n, mm in zip(geometry.size, geometry.spacing, strict=True))
@@ -123,15 +135,16 @@ def test_a_brush_touches_the_voxels_under_it(name, plane):
     middle = np.array(slice_centre(geometry, plane, 3))
     one, other = (matrix[:3, 2 - a] for a in range(3) if a != axis)
     way = np.array([middle + 0.3 * one, middle + 0.3 * one + 0.4 * other])
-    found = touched(way, 1.1 * max(geometry.spacing), geometry, plane)
+    found = touched(way, 1.1 * max(geometry.spacing), geometry, plane, 3)
     for place in np.ndindex(found.shape):
         k, j, i = np.insert(place, axis, 3)
         at = (matrix @ [i, j, k, 1])[:3]
         near = np.linalg.norm(way - at, axis=1).min()
         if abs(near - 1.1 * max(geometry.spacing)) > 1e-6 * near:
             assert found[place] == (near < 1.1 * max(geometry.spacing))
-    assert touched(middle[None] + 0.3 * one, 0.01, geometry, plane).sum() == 1
-    assert not touched(middle[None] + 99 * one, 0.01, geometry, plane).any()
+    assert touched(middle[None] + 0.3 * one, 0.01, geometry, plane, 3).sum() == 1
+    assert not touched(middle[None] + 99 * one, 0.01, geometry, plane, 3).any()
+    assert not touched(way, 99.0, geometry, plane, 2).any()
 
 
 def test_undo_and_redo_of_strokes(tmp_path):
@@ -148,7 +161,7 @@ def test_undo_and_redo_of_strokes(tmp_path):
             await asyncio.sleep(0)
             await asyncio.sleep(0)
             states.append(stage.mask())
-        assert all(not np.array_equal(*pair) for pair in zip(states, states[1:], strict=False))
+        assert all(not np.array_equal(*pair) for pair in itertools.pairwise(states))
         for state in reversed(states[:-1]):
             stage.strokes.undo()
             assert np.array_equal(stage.mask(), state)

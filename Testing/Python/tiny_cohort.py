@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from activeseg.cohort import Geometry, open_cohort
 from activeseg.cohort.images import write_image, write_label
-from activeseg.keys import Plane
-from activeseg.model import Box, Scan, SegmentationModel
+from activeseg.model import Box, Scan, SegmentationModel, View
+from activeseg.model.inference import SliceModel
 from activeseg.model.network import NetworkConfig
 from activeseg.progress import Silent
 from activeseg.project import Project, RoundFiles, annotate, scoring
@@ -115,9 +115,9 @@ class ThresholdModel(SegmentationModel):
         one_hot = np.moveaxis(np.eye(count, dtype=np.float32)[found], -1, 0)
         return one_hot * (self._certainty - spread) + np.float32(spread)
 
-    def views(self, scan: Scan) -> Iterator[tuple[Plane, npt.NDArray[np.float32]]]:
+    def views(self, scan: Scan) -> Iterator[View]:
         for plane in scan.planes:
-            yield plane, self.probabilities(scan)
+            yield View(plane, self.probabilities(scan))
 
     def sides(self, scan: Scan, box: Box) -> Sequence[npt.NDArray[np.float32]]:
         return (self.probabilities(scan)[(slice(None), *box)],)
@@ -151,7 +151,7 @@ def score_with(project: Project, number: int, model: ThresholdModel) -> RoundFil
     """Score the cohort in a round as if the model had been trained in it."""
     weights = f"round {number}: {vars(model)}"  # predictions of other weights are made anew
     project.round(number).make().model.write_bytes(weights.encode())
-    with patch.object(scoring.SliceModel, "from_checkpoint", return_value=model):
+    with patch.object(SliceModel, "from_checkpoint", return_value=model):
         return scoring.score(project, Scoring(passes=2), Silent())
 
 

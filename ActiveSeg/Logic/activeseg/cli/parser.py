@@ -45,9 +45,7 @@ def _add_project_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser
     init.add_argument("--cohort", type=Path, required=True, metavar="DIR", help="the images")
     _structures(init)
     init.add_argument("--plane", choices=PLANE_POLICIES, default="auto", help="default: auto")
-    init.add_argument(
-        "--model", default="unet25d", metavar="NAME_OR_PATH", help="built-in name or checkpoint"
-    )
+    _model(init)
     _strategy(init, "default: auto")
     init.add_argument("--seed", type=_count, default=0, metavar="N", help="default: 0")
     _json(init)
@@ -87,6 +85,7 @@ def _add_work_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _minutes(suggest)
     _strategy(suggest, "default: the project's")
     _whom(suggest)
+    _device(suggest)
     _json(suggest)
     _progress(suggest)
 
@@ -94,12 +93,15 @@ def _add_work_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) 
     train.set_defaults(run=rounds.train)
     _project(train)
     _steps(train)
+    _tune(train)
+    _device(train)
     _progress(train)
 
     score = verbs.add_parser("score", help="score every slice with the latest model")
     score.set_defaults(run=rounds.score)
     _project(score)
     _samples(score)
+    _device(score)
     _progress(score)
 
     whole = verbs.add_parser("round", help="train, score and suggest")
@@ -110,6 +112,8 @@ def _add_work_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _whom(whole)
     _samples(whole)
     _steps(whole)
+    _tune(whole)
+    _device(whole)
     _json(whole)
     _progress(whole)
 
@@ -120,6 +124,7 @@ def _add_work_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) 
     predict.add_argument(
         "-o", "--output", type=Path, required=True, metavar="FILE", help="label image to write"
     )
+    _device(predict)
 
 
 def _add_workbench(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -151,6 +156,7 @@ def _add_other_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser])
 
     loop = verbs.add_parser("demo", help="the whole loop with a simulated clinician")
     loop.set_defaults(run=demo.demo)
+    _author(loop)
     loop.add_argument("--cohort", type=Path, metavar="DIR", help="default: a phantom cohort")
     _structures(loop)
     loop.add_argument(
@@ -166,7 +172,7 @@ def _add_other_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser])
     loop.add_argument("--test", type=_positive, metavar="N", help="volumes that are held out")
     loop.add_argument("--seed", type=_count, default=0, metavar="N", help="default: 0")
     _steps(loop)
-    loop.add_argument("--no-serve", action="store_true", help="end without serving the report")
+    loop.add_argument("--no-serve", action="store_true", help="end without opening the workbench")
     _progress(loop)
 
     doctor = verbs.add_parser("doctor", help="what this installation has and what it lacks")
@@ -200,6 +206,46 @@ def _structures(parser: argparse.ArgumentParser) -> None:
 
 def _steps(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=_positive, metavar="N", help="training steps")
+
+
+def _model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model",
+        default="unet25d",
+        metavar="NAME_OR_PATH",
+        help="what to start from: unet25d, a model.pt of activeseg, a MONAI bundle's folder, or a "
+        "TorchScript file; default: unet25d",
+    )
+    parser.add_argument(
+        "--map",
+        type=_channels,
+        default={},
+        metavar="A=N,B=N",
+        help="which output channel of a bundle or TorchScript file each structure is",
+    )
+    parser.add_argument(
+        "--trust-code",
+        action="store_true",
+        help="let the code that the model's author put into it run",
+    )
+
+
+def _tune(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--tune",
+        choices=("all", "decoder"),
+        default="all",
+        help="what of a model that the project starts from is trained; default: all",
+    )
+
+
+def _device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda"),
+        default="auto",
+        help="where the model runs; auto: a CUDA device where there is one",
+    )
 
 
 def _author(parser: argparse.ArgumentParser) -> None:
@@ -247,6 +293,16 @@ def _names(text: str) -> tuple[str, ...]:
     if not all(names) or len(set(names)) < len(names):
         raise argparse.ArgumentTypeError(f"'{text}': expected different names such as liver,spleen")
     return names
+
+
+def _channels(text: str) -> dict[str, int]:
+    pairs = [part.rpartition("=") for part in text.split(",")]
+    names = [name.strip() for name, _, _ in pairs]
+    if not all(names) or len(set(names)) < len(names):
+        raise argparse.ArgumentTypeError(f"'{text}': expected channels such as liver=1,spleen=3")
+    return {
+        name: _whole(number.strip(), 0) for name, (_, _, number) in zip(names, pairs, strict=True)
+    }
 
 
 def _count(text: str) -> int:

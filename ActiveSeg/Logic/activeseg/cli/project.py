@@ -15,15 +15,23 @@ __all__ = ["annotate", "following", "init", "status"]
 def init(arguments: Namespace) -> int:
     """Check the cohort and make the project folder."""
     from activeseg.cohort import open_cohort
+    from activeseg.errors import ModelError
     from activeseg.project import Project
-    from activeseg.project.model_name import check_model
+    from activeseg.project.model_name import BUILT_IN, check_model
     from activeseg.sampling import DEFAULT_STRATEGY, strategy
 
     name = strategy(arguments.strategy or DEFAULT_STRATEGY).name
     model = check_model(arguments.model)
+    if model == BUILT_IN and (arguments.map or arguments.trust_code):
+        raise ModelError("--map and --trust-code are for a --model of somebody else's")
     cohort = open_cohort(arguments.cohort, arguments.structures, progress_of(arguments))
+    start = None
+    if model != BUILT_IN:
+        from activeseg.project.beginning import begin  # loads torch
+
+        start = begin(model, cohort, arguments.plane, arguments.map, arguments.trust_code)
     project = Project.create(
-        arguments.project, cohort, arguments.plane, name, arguments.seed, model
+        arguments.project, cohort, arguments.plane, name, arguments.seed, model, start
     )
     if arguments.json:
         from activeseg.project import project_status
@@ -32,6 +40,9 @@ def init(arguments: Namespace) -> int:
         return 0
     names = ", ".join(f"{s.name} ({s.value})" for s in project.structures)
     print(f"{project.folder}: {len(cohort.volumes)} volumes, structures {names}")
+    if start is not None and start.foreign:
+        outputs = ", ".join(f"{name} is output {n}" for name, n in start.channels.items())
+        print(f"starts from {start.path}: {outputs}")
     print(f"Next: activeseg suggest {arguments.project} --minutes 30")
     return 0
 
@@ -101,14 +112,13 @@ def status(arguments: Namespace) -> int:
 
 def _status_lines(found: dict[str, Any]) -> dict[str, str]:
     """What a person reads of `project_status`."""
-    trained = found["last_trained_round"]
     lines = {
         "project": found["project"],
         "cohort": f"{len(found['volumes'])} volumes, {found['slices']} slices",
         "structures": ", ".join(s["name"] for s in found["structures"]),
         "annotated": f"{found['annotated_slices']} slices in {found['minutes_spent']:.1f} minutes",
         "open": f"{len(found['open'])} suggestions",
-        "model": "none yet" if trained is None else f"trained in round {trained}",
+        "model": _model_line(found),
         "Dice": _dice_line(found),
         "10 minutes": _worth_line(found["next_gain"]),
         "next": found["next"],
@@ -116,6 +126,13 @@ def _status_lines(found: dict[str, Any]) -> dict[str, str]:
     if found["authors"]:
         lines["authors"] = ", ".join(found["authors"])
     return lines
+
+
+def _model_line(found: dict[str, Any]) -> str:
+    """Where the model comes from."""
+    if found["last_trained_round"] is not None:
+        return f"trained in round {found['last_trained_round']}"
+    return "none yet" if found["start"] is None else f"{found['model']}, as it came"
 
 
 def _dice_line(found: dict[str, Any]) -> str:

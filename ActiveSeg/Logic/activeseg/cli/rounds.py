@@ -9,6 +9,7 @@ from activeseg.cli.output import print_json, progress_of
 
 if TYPE_CHECKING:
     from activeseg.model.training import Recipe
+    from activeseg.model.tuning import Tuning
     from activeseg.project import Batch
 
 __all__ = ["predict", "recipe_of", "score", "suggest", "train", "whole_round"]
@@ -26,6 +27,7 @@ def suggest(arguments: Namespace) -> int:
         arguments.strategy,
         progress_of(arguments),
         arguments.author,
+        arguments.device,
     )
     return _print_batch(batch, arguments)
 
@@ -36,7 +38,13 @@ def train(arguments: Namespace) -> int:
     from activeseg.project.verbs import run_train
 
     project = Project.open(arguments.project)
-    files = run_train(project, recipe_of(arguments), progress_of(arguments))
+    files = run_train(
+        project,
+        recipe_of(arguments),
+        progress_of(arguments),
+        _tuning_of(arguments),
+        arguments.device,
+    )
     print(f"trained {files.model}")
     return 0
 
@@ -49,7 +57,7 @@ def score(arguments: Namespace) -> int:
 
     project = Project.open(arguments.project)
     scoring = Scoring(samples=arguments.samples)
-    files = run_score(project, scoring, progress_of(arguments))
+    files = run_score(project, scoring, progress_of(arguments), arguments.device)
     found = files.read_estimate()
     known = "no structure is predicted yet"
     if found["estimated_dice"] is not None:
@@ -57,7 +65,7 @@ def score(arguments: Namespace) -> int:
             f"estimated Dice {found['estimated_dice']:.2f} "
             f"({found['low']:.2f} to {found['high']:.2f})"
         )
-    print(f"scored {files.scores}; {known}")
+    print("; ".join(part for part in (f"scored {files.scores}", known, found["note"]) if part))
     return 0
 
 
@@ -76,6 +84,8 @@ def whole_round(arguments: Namespace) -> int:
         Scoring(samples=arguments.samples),
         progress_of(arguments),
         arguments.author,
+        _tuning_of(arguments),
+        arguments.device,
     )
     return _print_batch(batch, arguments)
 
@@ -85,7 +95,8 @@ def predict(arguments: Namespace) -> int:
     from activeseg.project import Project
     from activeseg.project.predicting import predict as write_prediction
 
-    write_prediction(Project.open(arguments.project), arguments.volume, arguments.output)
+    project = Project.open(arguments.project)
+    write_prediction(project, arguments.volume, arguments.output, arguments.device)
     print(f"wrote {arguments.output}")
     return 0
 
@@ -95,6 +106,15 @@ def recipe_of(arguments: Namespace) -> Recipe:
     from activeseg.model.training import Recipe
 
     return Recipe() if arguments.steps is None else Recipe(steps=arguments.steps)
+
+
+def _tuning_of(arguments: Namespace) -> Tuning:
+    """How a model that the project starts from is trained on."""
+    from activeseg.model.tuning import Tuning
+
+    if arguments.steps is None:
+        return Tuning(part=arguments.tune)
+    return Tuning(steps=arguments.steps, part=arguments.tune)
 
 
 def _print_batch(batch: Batch, arguments: Namespace) -> int:

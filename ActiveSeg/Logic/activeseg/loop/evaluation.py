@@ -11,7 +11,7 @@ from activeseg.cohort import Cohort
 from activeseg.errors import CohortError
 from activeseg.model.protocol import SegmentationModel
 from activeseg.progress import Progress
-from activeseg.project.scans import scan_of
+from activeseg.project.scans import scan_for
 from activeseg.quality import dice, hd95_mm
 
 __all__ = ["Quality", "evaluate"]
@@ -53,7 +53,7 @@ def evaluate(
     with progress.stage("Testing", len(cohort.volumes)) as stage:
         for volume in cohort.volumes:
             geometry = volume.geometry
-            scan = scan_of(cohort, volume.id, plane_policy)
+            scan = scan_for(model, cohort, volume.id, plane_policy)
             found = model.probabilities(scan).argmax(axis=0)
             truth = geometry.to_canonical(cohort.read_label(volume.id))
             extent = [n * mm for n, mm in zip(scan.shape, scan.spacing, strict=True)]

@@ -3,7 +3,7 @@
 Importing this package loads no torch; its modules `network`, `inference` and `training` do.
 """
 
-from activeseg.model.protocol import Box, SegmentationModel
+from activeseg.model.protocol import Box, SegmentationModel, View
 from activeseg.model.scan import Scan, make_scan
 
-__all__ = ["Box", "Scan", "SegmentationModel", "make_scan"]
+__all__ = ["Box", "Scan", "SegmentationModel", "View", "make_scan"]

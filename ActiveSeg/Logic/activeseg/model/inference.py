@@ -30,20 +30,21 @@ from activeseg.model.network import (
     seeded,
 )
 from activeseg.model.precision import autocast
-from activeseg.model.protocol import Box, SegmentationModel
+from activeseg.model.protocol import Box, SegmentationModel, View
 from activeseg.model.scan import Scan, axis_of
 from activeseg.model.slices import resize
 from activeseg.model.supervised import SupervisedUNet
 
-__all__ = ["SliceModel", "dropout_only", "padded_logits"]
+__all__ = ["SliceModel", "dropout_only", "moved", "padded_logits"]
 
 WINDOW = 192
 """Rows and columns that the network sees at once at the most."""
 
 SLICES_AT_ONCE = 24
 
-_MOVED = 2
-_SCALED = 0.1
+MOST_MOVED = 2
+MOST_SCALED = 0.1
+"""Voxels, and share of the grey values' range, by which test-time augmentation changes a scan."""
 
 Answer: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
 """From images `[N, channels, H, W]` to logits of one or more outputs `[N, outputs * C, H, W]`."""
@@ -56,35 +57,44 @@ class SliceModel(SegmentationModel):
         network: The network.
         config: What it was built for.
         members: Weights that the network had earlier in its training (`snapshots`).
+        device: Where it runs (`activeseg.model.network.DEVICES`).
+
+    Raises:
+        ModelError: If there is no such device.
     """
 
     def __init__(
-        self, network: nn.Module, config: NetworkConfig, members: Sequence[Weights] = ()
+        self,
+        network: nn.Module,
+        config: NetworkConfig,
+        members: Sequence[Weights] = (),
+        device: str = "auto",
     ) -> None:
         self.config = config
-        self._network = network.to(pick_device()).eval()
+        self._network = network.to(pick_device(device)).eval()
         self._members = tuple(members)
 
     @classmethod
-    def from_checkpoint(cls, path: Path) -> SliceModel:
+    def from_checkpoint(cls, path: Path, device: str = "auto") -> SliceModel:
         """Read a checkpoint.
 
         Raises:
-            ModelError: If it cannot be read.
+            ModelError: If it cannot be read, or there is no such device.
         """
         network, config, _ = load(path)
-        return cls(network, config, load_members(path))
+        return cls(network, config, load_members(path), device)
 
     def probabilities(self, scan: Scan) -> npt.NDArray[np.float32]:
         """Softmax `[C, S, P, L]` of the whole scan, without chance: the mean of its views."""
         self._network.eval()
         return self._fused(scan)[0]
 
-    def views(self, scan: Scan) -> Iterator[tuple[Plane, npt.NDArray[np.float32]]]:
-        """Softmax `[C, S, P, L]` of the whole scan, seen in one plane after the other."""
+    def views(self, scan: Scan) -> Iterator[View]:
+        """Softmax `[C, S, P, L]` and energy of the scan, seen in one plane after the other."""
         self._network.eval()
         for plane in scan.planes:
-            yield plane, self._fused(replace(scan, planes=(plane,)))[0]
+            found = self._fused(replace(scan, planes=(plane,)), with_energy=True)
+            yield View(plane, found[0], found[-1][0])
 
     def samples(
         self, scan: Scan, passes: int, seed: int, box: Box
@@ -110,10 +120,13 @@ class SliceModel(SegmentationModel):
         part = _part(scan, box)
         rng = np.random.default_rng(seed)
         for _ in range(passes):
-            steps = rng.integers(-_MOVED, _MOVED + 1, size=3)
-            scale, shift = rng.uniform(1 - _SCALED, 1 + _SCALED), rng.uniform(-_SCALED, _SCALED)
-            changed = (scale * _moved(part.channels, steps) + shift).astype(np.float32)
-            yield _moved(self._fused(replace(part, channels=changed))[0], -steps)
+            steps = rng.integers(-MOST_MOVED, MOST_MOVED + 1, size=3)
+            scale, shift = (
+                rng.uniform(1 - MOST_SCALED, 1 + MOST_SCALED),
+                rng.uniform(-MOST_SCALED, MOST_SCALED),
+            )
+            changed = (scale * moved(part.channels, steps) + shift).astype(np.float32)
+            yield moved(self._fused(replace(part, channels=changed))[0], -steps)
 
     def snapshots(self, scan: Scan, box: Box) -> Iterator[npt.NDArray[np.float32]]:
         """One answer of each kept member of the training run, the network itself last."""
@@ -134,39 +147,47 @@ class SliceModel(SegmentationModel):
             return ()
         return self._fused(_part(scan, box), self._network.with_sides)[1:]
 
-    def _fused(self, scan: Scan, answer: Answer | None = None) -> list[npt.NDArray[np.float32]]:
-        """Mean of the planes' softmax maps, for each output of the network."""
+    def _fused(
+        self, scan: Scan, answer: Answer | None = None, with_energy: bool = False
+    ) -> list[npt.NDArray[np.float32]]:
+        """Mean of the planes' softmax maps, for each output; the main output's energy last."""
         answer = answer or self._network
-        classes = 1 + len(self.config.structures)
         totals: list[npt.NDArray[np.float32]] = []
         for plane in scan.planes:
             axis = axis_of(plane) + 1
             for first in range(0, scan.shape[axis - 1], SLICES_AT_ONCE):
                 last = min(first + SLICES_AT_ONCE, scan.shape[axis - 1])
-                found = self._softmax(scan, plane, range(first, last), answer, classes)
-                while len(totals) < len(found):
-                    totals.append(np.zeros((classes, *scan.shape), dtype=np.float32))
+                found = self._maps(scan, plane, range(first, last), answer, with_energy)
+                for output in found[len(totals) :]:
+                    totals.append(np.zeros((output.shape[1], *scan.shape), dtype=np.float32))
                 for total, output in zip(totals, found, strict=True):
                     np.moveaxis(total, axis, 0)[first:last] += output
         for total in totals:
             total /= len(scan.planes)
         return totals
 
-    def _softmax(
-        self, scan: Scan, plane: Plane, indices: range, answer: Answer, classes: int
+    def _maps(
+        self, scan: Scan, plane: Plane, indices: range, answer: Answer, with_energy: bool
     ) -> list[npt.NDArray[np.float32]]:
-        """Softmax `[N, C, H, W]` of some slices of one plane at the scan's own pixel size."""
+        """Softmax `[N, C, H, W]` of some slices of one plane at the scan's own pixel size.
+
+        One map an output of the network; with energy, `[N, 1, H, W]` of the main output at the end.
+        """
+        classes = 1 + len(self.config.structures)
         stacks = torch.from_numpy(np.stack([scan.stack(plane, index) for index in indices]))
         pixels = resize(stacks, scan.pixel_mm(plane), self.config.pixel_mm)
         device = next(self._network.parameters()).device
+        outputs = padded_logits(answer, pixels, device).split(classes, dim=1)
+        maps = [logits.softmax(dim=1) for logits in outputs]
+        if with_energy:
+            maps.append(-outputs[0].logsumexp(dim=1, keepdim=True))
         found = []
-        for logits in padded_logits(answer, pixels, device).split(classes, dim=1):
-            softmax = logits.softmax(dim=1)
-            if softmax.shape[2:] != stacks.shape[2:]:
-                softmax = nn.functional.interpolate(
-                    softmax, size=stacks.shape[2:], mode="bilinear", align_corners=False
+        for each in maps:
+            if each.shape[2:] != stacks.shape[2:]:
+                each = nn.functional.interpolate(
+                    each, size=stacks.shape[2:], mode="bilinear", align_corners=False
                 )
-            found.append(softmax.cpu().numpy())
+            found.append(each.cpu().numpy())
         return found
 
 
@@ -175,7 +196,7 @@ def _part(scan: Scan, box: Box) -> Scan:
     return replace(scan, channels=np.ascontiguousarray(scan.channels[(slice(None), *box)]))
 
 
-def _moved(
+def moved(
     array: npt.NDArray[np.float32], steps: npt.NDArray[np.integer]
 ) -> npt.NDArray[np.float32]:
     """An array `[C, S, P, L]` moved by whole voxels; the edge is repeated where it came from."""

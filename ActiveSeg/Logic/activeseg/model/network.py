@@ -27,13 +27,16 @@ from activeseg.files import write_atomic
 from activeseg.model.supervised import SupervisedUNet
 
 __all__ = [
+    "DEVICES",
     "STRIDE",
+    "UNREADABLE",
     "NetworkConfig",
     "Weights",
     "build",
     "device_name",
     "load",
     "load_members",
+    "load_tuned",
     "pick_device",
     "save",
     "seeded",
@@ -43,6 +46,10 @@ Weights: TypeAlias = Mapping[str, torch.Tensor]
 """A network's parameters and running statistics by name."""
 
 CHECKPOINT_FORMAT = 1
+
+DEVICES = ("auto", "cpu", "cuda")
+"""Where networks run; `auto` is a CUDA device where there is one."""
+
 WIDTHS = (16, 32, 64, 128)
 STRIDE = 8
 """Heights and widths that the network takes are multiples of this."""
@@ -50,7 +57,7 @@ STRIDE = 8
 DROPOUT = 0.1
 
 # torch raises whatever its zip reader or unpickler met: there is no narrower base class.
-_UNREADABLE = (
+UNREADABLE = (
     AssertionError,
     AttributeError,
     EOFError,
@@ -104,9 +111,18 @@ def build(config: NetworkConfig) -> SupervisedUNet:
     return SupervisedUNet(network)
 
 
-def pick_device() -> torch.device:
-    """A CUDA device where torch sees one, else the processor."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def pick_device(name: str = "auto") -> torch.device:
+    """The device of a name (`DEVICES`).
+
+    Raises:
+        ModelError: If there is none of that name, or none here.
+    """
+    if name not in DEVICES:
+        raise ModelError(f"no device '{name}'; expected {', '.join(DEVICES)}")
+    there = torch.cuda.is_available()
+    if name == "cuda" and not there:
+        raise ModelError("torch sees no CUDA device here; give --device cpu, or auto")
+    return torch.device("cuda" if there and name != "cpu" else "cpu")
 
 
 def device_name() -> str:
@@ -161,6 +177,11 @@ def load(path: Path) -> tuple[nn.Module, NetworkConfig, dict[str, Any]]:
         ModelError: If the file is missing, damaged, or not a checkpoint of ActiveSeg.
     """
     checkpoint = _read(path)
+    if isinstance(checkpoint.get("facts"), dict) and "source" in checkpoint["facts"]:
+        raise ModelError(
+            f"{path}: tuned from {checkpoint['facts']['source']}, and of no use without it; "
+            "start from that model"
+        )
     try:
         raw = checkpoint["config"]
         config = NetworkConfig(
@@ -190,6 +211,21 @@ def load_members(path: Path) -> tuple[Weights, ...]:
     return tuple(_read(path).get("members", ()))
 
 
+def load_tuned(path: Path) -> tuple[Weights, dict[str, Any]]:
+    """Weights that a foreign network was tuned to, and the facts kept beside them.
+
+    Raises:
+        ModelError: If the file is missing, damaged, or no such checkpoint.
+    """
+    checkpoint = _read(path)
+    weights, facts = checkpoint.get("weights"), checkpoint.get("facts")
+    if not isinstance(weights, dict) or not isinstance(facts, dict) or "source" not in facts:
+        raise ModelError(
+            f"{path}: was not tuned from a foreign model; delete it and run 'activeseg train' again"
+        )
+    return weights, facts
+
+
 def _on_cpu(weights: Weights) -> dict[str, torch.Tensor]:
     return {name: value.cpu() for name, value in weights.items()}
 
@@ -206,7 +242,7 @@ def _read(path: Path) -> dict[str, Any]:
             # An archive of another kind makes torch warn before it raises.
             warnings.simplefilter("ignore")
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise ModelError(unreadable) from error
     if not isinstance(checkpoint, dict) or checkpoint.get("format") != CHECKPOINT_FORMAT:
         raise ModelError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,26 +11,50 @@ import numpy.typing as npt
 from activeseg.keys import Plane
 from activeseg.model.scan import Scan
 
-__all__ = ["Box", "SegmentationModel"]
+__all__ = ["Box", "SegmentationModel", "View"]
 
 Box: TypeAlias = tuple[slice, slice, slice]
 """A part of a canonical array `[S, P, L]`."""
+
+
+class View(NamedTuple):
+    """A whole scan as a model sees it from one side.
+
+    Attributes:
+        plane: The plane in which it looks; None for a model that sees the volume at once.
+        softmax: `[C, S, P, L]`.
+        energy: Free energy `[S, P, L]`, -log sum over the classes of exp(logit), in nats: high
+            where the scan is unlike what the model learned from (Liu et al., NeurIPS 2020). None
+            where the model answers with probabilities and not logits.
+    """
+
+    plane: Plane | None
+    softmax: npt.NDArray[np.float32]
+    energy: npt.NDArray[np.float32] | None = None
 
 
 class SegmentationModel(Protocol):
     """A model that says, for each voxel, how probable each structure is.
 
     Channel 0 is the background, channel ``n`` the n-th structure of the project.
+
+    Attributes:
+        sources: Where its samples can come from: `dropout`, `augmented`, `snapshots`.
+        sees_grey: Whether it is shown grey values as they are in the file (Hounsfield units for
+            CT), as it brings them into its own range itself.
     """
+
+    sources: frozenset[str] = frozenset({"dropout", "augmented", "snapshots"})
+    sees_grey: bool = False
 
     def probabilities(self, scan: Scan) -> npt.NDArray[np.float32]:
         """Softmax `[C, S, P, L]` of the whole scan, without chance."""
         ...
 
-    def views(self, scan: Scan) -> Iterator[tuple[Plane, npt.NDArray[np.float32]]]:
-        """Softmax `[C, S, P, L]` of the whole scan as seen in one plane after the other.
+    def views(self, scan: Scan) -> Iterator[View]:
+        """The whole scan as seen in one plane after the other.
 
-        Their mean is what `probabilities` gives.
+        The mean of their softmax maps is what `probabilities` gives.
         """
         ...
 

@@ -11,7 +11,7 @@ from activeseg.cohort.geometry import Geometry
 from activeseg.errors import CohortError
 from activeseg.keys import Plane
 
-__all__ = ["CHANNELS", "Scan", "axis_of", "make_scan"]
+__all__ = ["CHANNELS", "Scan", "axis_of", "grey_scan", "make_scan"]
 
 _WINDOWS_HU = ((-160.0, 240.0), (-200.0, 1300.0))
 """Two CT windows: soft tissue, and wide enough for bone and contrast medium."""
@@ -28,8 +28,8 @@ class Scan:
     """One volume, ready for a model.
 
     Attributes:
-        channels: Normalised grey values `[channels, S, P, L]`, about -1..1 for CT windows,
-            robust z-scores for MR.
+        channels: Grey values `[channels, S, P, L]`: normalised, about -1..1 for CT windows and
+            robust z-scores for MR, or, from `grey_scan`, as they are.
         spacing: Millimetres between voxels along S, P, L.
         planes: The planes in which the model looks at it.
     """
@@ -94,6 +94,19 @@ def make_scan(
     else:
         raise CohortError(f"modality {modality!r}; expected one of {', '.join(CHANNELS)}")
     return Scan(np.ascontiguousarray(channels), geometry.canonical_spacing, planes)
+
+
+def grey_scan(
+    image: npt.NDArray[np.float32], geometry: Geometry, modality: str, planes: tuple[Plane, ...]
+) -> Scan:
+    """Bring an image into canonical axes and leave its grey values: Hounsfield units for CT.
+
+    For a model that brings them into its own range; arguments as `make_scan`.
+    """
+    array = geometry.to_canonical(image).astype(np.float32)
+    if modality == "ct-offset":
+        array = array - np.float32(_OFFSET_HU)
+    return Scan(np.ascontiguousarray(array[None]), geometry.canonical_spacing, planes)
 
 
 def _windows(hounsfield: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

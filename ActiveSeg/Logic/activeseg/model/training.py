@@ -7,7 +7,7 @@ Equal seeds give equal weights on one machine with one number of threads.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -27,14 +27,15 @@ from monai.transforms import (
 from torch import nn
 
 from activeseg.errors import ModelError
+from activeseg.model.decoder import Part, decoder, only
 from activeseg.model.inference import padded_logits
-from activeseg.model.network import NetworkConfig, Weights, build, pick_device, seeded
+from activeseg.model.network import STRIDE, NetworkConfig, Weights, build, pick_device, seeded
 from activeseg.model.precision import autocast
 from activeseg.model.slices import IGNORED, LabelledSlice, Sampler, patch_size
 from activeseg.model.supervised import SIDES, SupervisedUNet
 from activeseg.progress import Progress
 
-__all__ = ["Recipe", "Trained", "train"]
+__all__ = ["Recipe", "SliceLoss", "Trained", "pooled_dice", "train"]
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Trained:
     members: tuple[Weights, ...] = ()
 
 
-class _Loss(nn.Module):
+class SliceLoss(nn.Module):
     """Dice over the structures plus cross-entropy; unknown pixels are in neither."""
 
     def __init__(self) -> None:
@@ -101,6 +102,8 @@ def train(
     seed: int,
     progress: Progress,
     start: Weights | None = None,
+    part: Part = "all",
+    device: str = "auto",
 ) -> Trained:
     """Train a network on annotated slices.
 
@@ -115,19 +118,27 @@ def train(
         seed: Fixes weights, patches, augmentation and dropout.
         progress: Told about the steps.
         start: Weights to start from instead of fresh ones.
+        part: What of the network is trained; of fresh weights all.
+        device: Where (`activeseg.model.network.DEVICES`).
 
     Raises:
-        ModelError: If there is no slice to learn from, or the start weights do not fit.
+        ModelError: If there is no slice to learn from, the start weights do not fit, there is no
+            such device, or a part of fresh weights would be trained.
     """
     if not slices:
         raise ModelError("no annotated slice to learn from; annotate at least one")
-    device = pick_device()
+    if start is None and part != "all":
+        raise ModelError(
+            f"--tune {part} is for a model that exists; this project trains from fresh weights"
+        )
+    found = pick_device(device)
     with seeded(seed), _plain_tensors():
         network = build(config)
         if start is not None:
             _load_start(network, start)
-        network.to(device)
-        return _fit(network, slices, validation, recipe, seed, progress)
+        network.to(found)
+        trained = None if part == "all" else _decoder(network, config, found)
+        return _fit(network, slices, validation, recipe, seed, progress, trained)
 
 
 def _fit(
@@ -137,8 +148,9 @@ def _fit(
     recipe: Recipe,
     seed: int,
     progress: Progress,
+    trained: Sequence[nn.Module] | None,
 ) -> Trained:
-    """The loop of optimiser steps and checks."""
+    """The loop of optimiser steps and checks; of some layers alone, if they are given."""
     draw = Sampler(slices, patch_size(slices, recipe.patch), np.random.default_rng(seed)).draw
     augment = _augmentation(seed)
     optimiser = torch.optim.AdamW(
@@ -149,7 +161,7 @@ def _fit(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, recipe.learning_rate, total_steps=total, pct_start=0.1
     )
-    loss_of, device = _Loss(), next(network.parameters()).device
+    loss_of, device = SliceLoss(), next(network.parameters()).device
     checks = {max(1, round(recipe.steps * part)) for part in (0.8, 0.9, 1.0)}
     kept = _member_steps(recipe)
     members: list[Weights] = []
@@ -157,7 +169,7 @@ def _fit(
     best, weights = -1.0, copy.deepcopy(network.state_dict())
     with progress.stage("Training", recipe.steps) as stage:
         for step in range(1, recipe.steps + 1):
-            network.train()
+            _learning(network, trained)
             patches = [augment(draw()) for _ in range(recipe.batch)]
             images = torch.stack([patch["image"] for patch in patches]).to(device)
             labels = torch.stack([patch["label"] for patch in patches]).to(device)
@@ -181,6 +193,23 @@ def _fit(
     return Trained(network.eval(), tuple(log), tuple(members))
 
 
+def _decoder(
+    network: SupervisedUNet, config: NetworkConfig, device: torch.device
+) -> list[nn.Module]:
+    """Its layers after the bottleneck; no others are trained from here on."""
+    image = torch.zeros((1, 3 * config.image_channels, 2 * STRIDE, 2 * STRIDE), device=device)
+    found = decoder(network.eval(), 2, lambda: network.with_sides(image))
+    only(network, found)
+    return found
+
+
+def _learning(network: nn.Module, trained: Sequence[nn.Module] | None) -> None:
+    """Put what is trained into the mode of training; the rest answers as it always does."""
+    network.train(trained is None)
+    for layer in trained or ():
+        layer.train()
+
+
 def _member_steps(recipe: Recipe) -> frozenset[int]:
     """After which steps the weights are kept: evenly from half way to the end, without the end."""
     parts = (0.5 + 0.5 * number / recipe.members for number in range(recipe.members))
@@ -188,7 +217,7 @@ def _member_steps(recipe: Recipe) -> frozenset[int]:
 
 
 def _deep_loss(
-    loss_of: _Loss, logits: torch.Tensor, target: torch.Tensor, side_weight: float
+    loss_of: SliceLoss, logits: torch.Tensor, target: torch.Tensor, side_weight: float
 ) -> torch.Tensor:
     """The loss of the main output and, weighted, the mean loss of the side outputs.
 
@@ -235,18 +264,16 @@ def _targets(labels: torch.Tensor) -> torch.Tensor:
     return torch.where(classes < 0, IGNORED, classes)
 
 
-def _validation_dice(network: nn.Module, validation: Sequence[LabelledSlice]) -> float | None:
-    """Dice over all validation slices together, mean over the structures they show."""
-    if not validation:
-        return None
-    network.eval()
-    device = next(network.parameters()).device
+def pooled_dice(judged: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> float | None:
+    """Dice over all slices together, mean over the structures they show; None without slices.
+
+    Args:
+        judged: Of each slice the true and the found channels, -1 where the truth is not known.
+    """
     shared: dict[int, int] = {}
     sizes: dict[int, int] = {}
-    for each in validation:
-        truth = each.label[0].long() - 1
-        found = padded_logits(network, each.image.float()[None], device)[0].argmax(0).cpu()
-        found[truth < 0] = -1  # not known: neither right nor wrong
+    for truth, found in judged:
+        found = torch.where(truth < 0, -1, found)  # not known: neither right nor wrong
         for value in set(truth.unique().tolist()) | set(found.unique().tolist()):
             overlap = int(((truth == value) & (found == value)).sum())
             shared[value] = shared.get(value, 0) + overlap
@@ -254,6 +281,22 @@ def _validation_dice(network: nn.Module, validation: Sequence[LabelledSlice]) ->
             sizes[value] = sizes.get(value, 0) + size
     scores = [2 * shared[value] / sizes[value] for value in sizes if value > 0]
     return float(np.mean(scores)) if scores else None
+
+
+def _validation_dice(network: nn.Module, validation: Sequence[LabelledSlice]) -> float | None:
+    """`pooled_dice` of the network on the validation slices."""
+    return pooled_dice(_judged(network, validation))
+
+
+def _judged(
+    network: nn.Module, validation: Sequence[LabelledSlice]
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Of each slice what is true and what the network answers."""
+    network.eval()
+    device = next(network.parameters()).device
+    for each in validation:
+        found = padded_logits(network, each.image.float()[None], device)[0].argmax(0).cpu()
+        yield each.label[0].long() - 1, found
 
 
 def _load_start(network: nn.Module, start: Weights) -> None:

@@ -76,11 +76,16 @@ def choose(
         time=timestamp(datetime.now(timezone.utc)),
         suggestions=_suggestions(offer, chosen.choices),
         author=whom,
-        note=chosen.note,
+        note="; ".join(part for part in (chosen.note, _score_note(files)) if part),
         former=former,
     )
     files.write_batch(batch)
     return batch
+
+
+def _score_note(files: RoundFiles) -> str:
+    """What there is to say of how the round's slices were scored."""
+    return str(files.read_estimate().get("note", ""))
 
 
 def _without_model(

@@ -9,6 +9,7 @@ from activeseg.cohort import Cohort, Structure
 from activeseg.keys import SliceKey
 from activeseg.project.rounds import Batch, RoundFiles, Suggestion, list_rounds
 from activeseg.project.settings import Settings
+from activeseg.project.start import Start
 
 __all__ = ["Course"]
 
@@ -55,6 +56,11 @@ class Course:
         """Name or path of the network to start from."""
         return self.settings.model
 
+    @property
+    def start(self) -> Start | None:
+        """What is known of the model to start from; None for the built-in network."""
+        return self.settings.start
+
     def rounds(self) -> tuple[RoundFiles, ...]:
         """The rounds that have a folder, by number."""
         return list_rounds(self.folder / "rounds")
@@ -81,7 +87,7 @@ class Course:
         return None
 
     def round_for_training(self) -> RoundFiles:
-        """The round that a training belongs to; never 0, which has no model.
+        """The round that a training belongs to; never 0, which has no model of its own.
 
         The one after the latest complete round. A round without a batch was interrupted and is
         taken up again.

@@ -135,8 +135,14 @@ def estimate_volumes(
     )
 
 
-def write_estimate(project: Project, files: RoundFiles, table: ScoreTable) -> None:
+def write_estimate(project: Project, files: RoundFiles, table: ScoreTable, note: str = "") -> None:
     """Keep the expected Dice of volumes, structures and cohort as ``estimate.json``.
+
+    Args:
+        project: The project.
+        files: The round.
+        table: Its scores.
+        note: What there is to say of how the slices were scored; may be empty.
 
     Raises:
         ProjectError: If a file of the project is damaged.
@@ -163,6 +169,7 @@ def write_estimate(project: Project, files: RoundFiles, table: ScoreTable) -> No
             },
             "judged": len(judged),
             "audited": sum(each.audit for each in judged),
+            "note": note,
             **_outlook(project, files, _known(found.cohort.dice[0])),
         },
     )
@@ -221,7 +228,9 @@ def _outlook(project: Project, files: RoundFiles, dice: float | None) -> dict[st
 
 
 def _several_views(table: ScoreTable) -> bool:
-    return len(np.unique(table.scores.plane)) > 1
+    """Whether the model looked in several planes; one that sees the volume at once did not."""
+    compared = ~np.isnan(table.scores.evidence[:, :, EVIDENCE.index("views")])
+    return len(np.unique(table.scores.plane)) > 1 and bool(compared.any())
 
 
 def _known(value: float) -> float | None:

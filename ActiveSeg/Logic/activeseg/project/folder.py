@@ -34,6 +34,7 @@ from activeseg.project.names import author_name
 from activeseg.project.rounds import Suggestion
 from activeseg.project.settings import FOLDERS, Settings, read_settings, refuse_used
 from activeseg.project.skips import Skip, read_skips
+from activeseg.project.start import Start
 
 __all__ = ["Project"]
 
@@ -57,6 +58,7 @@ class Project(Answers):
         strategy: str,
         seed: int,
         model: str,
+        start: Start | None = None,
     ) -> Project:
         """Make a project in a new or empty folder.
 
@@ -67,13 +69,15 @@ class Project(Answers):
             strategy: Name of the strategy that chooses.
             seed: Seed of everything random, 0 or more.
             model: Name or path of the network to start from.
+            start: What is known of that network (`activeseg.project.beginning.begin`); None for
+                the built-in one.
 
         Raises:
             ProjectError: If the folder holds a project or anything else, the plane policy is
                 unknown, the seed is negative, or the disk refuses.
         """
         folder = folder.absolute()
-        settings = Settings(cohort, plane_policy, strategy, seed, model)
+        settings = Settings(cohort, plane_policy, strategy, seed, model, start)
         settings.check()
         try:
             make_folder(folder)

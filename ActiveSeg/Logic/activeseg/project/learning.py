@@ -7,38 +7,55 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from activeseg.errors import ModelError, ProjectError
+from activeseg.errors import ProjectError
 from activeseg.files import write_atomic
 from activeseg.keys import SliceKey
-from activeseg.model.network import NetworkConfig, Weights, load, save
-from activeseg.model.training import Recipe, train
+from activeseg.model.network import NetworkConfig, Weights, load, pick_device, save
+from activeseg.model.training import Recipe, Trained, train
+from activeseg.model.tuning import Tuning, tune
 from activeseg.progress import Progress
+from activeseg.project.beginning import check_fits, foreign_model
 from activeseg.project.folder import Project
+from activeseg.project.lessons import taught_volumes
 from activeseg.project.model_name import BUILT_IN
 from activeseg.project.records import Annotation
 from activeseg.project.rounds import RoundFiles
 from activeseg.project.scans import annotated_slices, cohort_network, validation_volumes
+from activeseg.project.start import Start
 
 __all__ = ["learn", "start_weights"]
 
 
-def learn(project: Project, recipe: Recipe, progress: Progress) -> RoundFiles:
+def learn(
+    project: Project,
+    recipe: Recipe,
+    progress: Progress,
+    tuning: Tuning | None = None,
+    device: str = "auto",
+) -> RoundFiles:
     """Train the round's model and keep it as ``model.pt``.
+
+    Every round begins with the same weights: fresh ones, or those that the project starts from.
 
     The caller holds `Project.working`.
 
     Args:
         project: The project.
-        recipe: How to train.
+        recipe: How to train the built-in network.
         progress: Told about reading and training.
+        tuning: How to train a foreign one, and what part of any that exists; None: as usual.
+        device: Where (`activeseg.model.network.DEVICES`).
 
     Returns:
         The round that the model belongs to.
 
     Raises:
         ProjectError: If nothing is annotated, or only volumes kept for validation.
-        CohortError, ModelError: If an image or the start weights cannot be used.
+        CohortError, ModelError: If an image or the start weights cannot be used, or there is no
+            such device.
     """
+    tuning = tuning or Tuning()
+    pick_device(device)
     annotations = project.annotations()
     if not annotations:
         raise ProjectError(
@@ -46,23 +63,20 @@ def learn(project: Project, recipe: Recipe, progress: Progress) -> RoundFiles:
             str(project.folder),
         )
     config = cohort_network(project.cohort, project.plane_policy)
-    start = start_weights(project.model, config)
-    slices = annotated_slices(project, annotations, config, progress)
-    held_out = validation_volumes(project)
-    validation = [slices[key] for key in sorted(slices) if key.volume in held_out]
-    training = [slices[key] for key in sorted(slices) if key.volume not in held_out]
-    if not training:
-        raise ProjectError(
-            f"the {len(validation)} annotated slices lie in volumes kept for validation "
-            f"({', '.join(sorted(held_out))}); annotate a slice of another volume",
-            str(project.folder),
-        )
     files = project.round_for_training()
     seed = project.seed + 7919 * files.number
-    trained = train(training, validation, config, recipe, seed, progress, start)
+    start = project.start
+    if start is not None and start.foreign:
+        trained = _tuned(project, start, annotations, tuning, seed, progress, device)
+    else:
+        trained = _trained(project, config, annotations, recipe, tuning, seed, progress, device)
     files.make()
     _drop_former_scores(files)
-    facts = _facts(project, annotations, files.number, seed, recipe)
+    facts = _facts(project, annotations, files.number, seed)
+    if start is not None and start.foreign:
+        facts |= {"source": str(start.path), "steps": tuning.steps, "part": tuning.part}
+    else:
+        facts |= {"steps": recipe.steps, "part": tuning.part}
     save(files.model, trained.network, config, facts, trained.members)
     lines = "".join(json.dumps(record) + "\n" for record in trained.log)
     write_atomic(files.log, lines.encode())
@@ -81,15 +95,61 @@ def start_weights(model: str, config: NetworkConfig) -> Weights | None:
     """
     if model == BUILT_IN:
         return None
-    network, made_for, _ = load(Path(model))
-    for name in ("image_channels", "structures", "modality"):
-        wanted, found = getattr(config, name), getattr(made_for, name)
-        if wanted != found:
-            raise ModelError(
-                f"{model}: made for {name} {found}, this project has {wanted}; start from a "
-                f"fitting checkpoint or from --model {BUILT_IN}"
-            )
-    return network.state_dict()
+    check_fits(Path(model), config)
+    return load(Path(model))[0].state_dict()
+
+
+def _trained(
+    project: Project,
+    config: NetworkConfig,
+    annotations: Mapping[SliceKey, Annotation],
+    recipe: Recipe,
+    tuning: Tuning,
+    seed: int,
+    progress: Progress,
+    device: str,
+) -> Trained:
+    """The built-in network, from fresh weights or a checkpoint's."""
+    if project.start is not None:
+        project.start.verify()
+    start = start_weights(project.model, config)
+    slices = annotated_slices(project, annotations, config, progress)
+    held_out = validation_volumes(project)
+    validation = [slices[key] for key in sorted(slices) if key.volume in held_out]
+    training = [slices[key] for key in sorted(slices) if key.volume not in held_out]
+    _need_training(project, len(training), len(validation))
+    return train(training, validation, config, recipe, seed, progress, start, tuning.part, device)
+
+
+def _tuned(
+    project: Project,
+    start: Start,
+    annotations: Mapping[SliceKey, Annotation],
+    tuning: Tuning,
+    seed: int,
+    progress: Progress,
+    device: str,
+) -> Trained:
+    """The foreign network, from the weights that it came with."""
+    held_out = validation_volumes(project)
+    learned = [key for key in annotations if key.volume not in held_out]
+    _need_training(project, len(learned), len(annotations) - len(learned))
+    model = foreign_model(project, start, device)
+    taught = taught_volumes(project, annotations.values(), model, progress)
+    validation = [taught[volume] for volume in sorted(taught) if volume in held_out]
+    training = [taught[volume] for volume in sorted(taught) if volume not in held_out]
+    return tune(model, training, validation, tuning, seed, progress)
+
+
+def _need_training(project: Project, training: int, validation: int) -> None:
+    """Refuse to learn from nothing."""
+    if not training:
+        raise ProjectError(
+            f"the {validation} annotated slices lie in volumes kept for validation "
+            f"({', '.join(sorted(validation_volumes(project)))}); annotate a slice of another "
+            "volume",
+            str(project.folder),
+        )
 
 
 def _drop_former_scores(files: RoundFiles) -> None:
@@ -103,13 +163,11 @@ def _facts(
     annotations: Mapping[SliceKey, Annotation],
     round_number: int,
     seed: int,
-    recipe: Recipe,
 ) -> dict[str, Any]:
     """What is kept beside the weights, so that anyone can see what they learned from."""
     return {
         "round": round_number,
         "seed": seed,
-        "steps": recipe.steps,
         "annotations": {str(key): each.sha256 for key, each in annotations.items()},
         "validation_volumes": sorted(validation_volumes(project)),
     }

@@ -1,4 +1,4 @@
-"""The name of a model in ``project.json``: the built-in one, or the path of a checkpoint."""
+"""The name of a model in ``project.json``: the built-in one, or the path of another."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ BUILT_IN = "unet25d"
 
 
 def check_model(name_or_path: str) -> str:
-    """The name to keep: `unet25d`, or the absolute path of a file that is there.
+    """The name to keep: `unet25d`, or the absolute path of a file or folder that is there.
 
-    Whether the checkpoint fits is seen when training starts from it.
+    Whether a checkpoint fits is seen when training starts from it; what else there is, is looked
+    at by `activeseg.project.beginning.begin`.
 
     Raises:
         ModelError: If it is neither.
@@ -23,8 +24,9 @@ def check_model(name_or_path: str) -> str:
     if name_or_path == BUILT_IN:
         return BUILT_IN
     path = Path(name_or_path)
-    if not path.is_file():
+    if not path.exists():
         raise ModelError(
-            f"no model '{name_or_path}'; expected {BUILT_IN} or the path of a model.pt"
+            f"no model '{name_or_path}'; expected {BUILT_IN} or the path of a model.pt, of a "
+            "MONAI bundle's folder or of a TorchScript file"
         )
     return str(path.absolute())

@@ -152,9 +152,18 @@ def _scored(project: Project, files: RoundFiles, taken: set[SliceKey]) -> _Slice
         shown=found.shown[rows].T,
         class_entropy=scores.class_entropy[rows].T,
         doubt=scores.doubt[rows],
-        round=files.number,
+        round=max(1, files.number),  # of round 0 a model that exists may speak
+        energy=_above_least(scores.energy[rows]),
     )
     return _Slices(list(rows_of), work, blank, scores.how[rows], scored)
+
+
+def _above_least(energy: Floats) -> Floats | None:
+    """Energies above the least of them, 0 where there is none; None where there is none at all."""
+    known = ~np.isnan(energy)
+    if not known.any():
+        return None
+    return np.where(known, energy - np.nanmin(energy), 0.0)
 
 
 def _unscored(project: Project, taken: set[SliceKey]) -> _Slices:

@@ -75,11 +75,12 @@ class _Seen:
     proposal: Labels
     mean: npt.NDArray[np.float32]
     entropy: npt.NDArray[np.float32]
+    energy: npt.NDArray[np.float32] | None
     bald: npt.NDArray[np.float32]
     band: npt.NDArray[np.bool_]
     box: Box
     samples: Labels
-    views: Mapping[Plane, Labels]
+    views: Mapping[Plane | None, Labels]
     sides: Labels
 
 
@@ -119,10 +120,13 @@ def _look(
 ) -> _Seen:
     """Run the model."""
     plain = np.zeros((1 + len(names), *scan.shape), dtype=np.float32)
-    views: dict[Plane, Labels] = {}
-    for plane, view in model.views(scan):
-        plain += view
-        views[plane] = view.argmax(axis=0).astype(np.uint8)
+    views: dict[Plane | None, Labels] = {}
+    energies: list[npt.NDArray[np.float32]] = []
+    for view in model.views(scan):
+        plain += view.softmax
+        views[view.plane] = view.softmax.argmax(axis=0).astype(np.uint8)
+        if view.energy is not None:
+            energies.append(view.energy)
     plain /= len(views)
     proposal = plain.argmax(axis=0).astype(np.uint8)
     reach = scoring.band_pixels * pixel_mm
@@ -145,6 +149,7 @@ def _look(
         proposal=proposal,
         mean=plain,
         entropy=entropy.entropy,
+        energy=np.mean(energies, axis=0) if energies else None,
         bald=bald,
         band=band,
         box=box,
@@ -194,7 +199,19 @@ def _plane_scores(seen: _Seen, plane: Plane) -> Scores:
         drawn=np.array([each.drawn for each in answers]),
         how=np.array([each.how for each in answers], dtype="U7"),
         doubt=np.array(_doubts(seen, plane), dtype="U160"),
+        energy=_energy(seen, axis),
     )
+
+
+def _energy(seen: _Seen, axis: int) -> npt.NDArray[np.float64]:
+    """Mean free energy in the band of each slice; NaN where there is none."""
+    if seen.energy is None:
+        return np.full(seen.proposal.shape[axis], np.nan)
+    over = tuple(each for each in range(3) if each != axis)
+    found: npt.NDArray[np.float64] = np.where(
+        seen.band.any(axis=over), band_mean(seen.energy, seen.band, axis), np.nan
+    )
+    return found
 
 
 def _evidence(seen: _Seen, axis: int) -> npt.NDArray[np.float64]:
@@ -252,7 +269,7 @@ def _doubts(seen: _Seen, plane: Plane) -> list[str]:
     opinions = {
         f"disagrees with the {other} view": labels[seen.box]
         for other, labels in seen.views.items()
-        if other is not plane
+        if other is not None and other is not plane
     }
     if not opinions:
         opinions = {"is uncertain": seen.samples[0]}

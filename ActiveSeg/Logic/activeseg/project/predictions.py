@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -58,6 +59,8 @@ class Scores:
         drawn: `[n]` whether the slice would be drawn anew.
         how: `[n]` `draw`, `correct` or `confirm`.
         doubt: `[n]` what the model is unsure of, in words; may be empty.
+        energy: `[n]` mean free energy in the band; NaN where a slice has none or the model gives
+            none.
     """
 
     plane: npt.NDArray[np.str_]
@@ -76,6 +79,7 @@ class Scores:
     drawn: npt.NDArray[np.bool_]
     how: npt.NDArray[np.str_]
     doubt: npt.NDArray[np.str_]
+    energy: npt.NDArray[np.float64]
 
     @classmethod
     def join(cls, parts: Sequence[Scores]) -> Scores:
@@ -191,7 +195,7 @@ def read_prediction(files: RoundFiles, volume: str, model: str | None = None) ->
             return Prediction(
                 labels=archive["labels"],
                 entropy=steps * (float(archive["entropy_max"]) / np.float32(_ENTROPY_STEPS)),
-                scores=Scores(**{field.name: archive[field.name] for field in fields(Scores)}),
+                scores=_columns(archive),
             )
     except FileNotFoundError:
         return None
@@ -222,10 +226,17 @@ def read_scores(files: RoundFiles) -> ScoreTable:
     """
     try:
         with files.scores.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            columns = {field.name: archive[field.name] for field in fields(Scores)}
-            return ScoreTable(archive["volumes"], Scores(**columns))
+            return ScoreTable(archive["volumes"], _columns(archive))
     except (OSError, KeyError, ValueError, EOFError, BadZipFile, zlib.error) as error:
         raise damaged(files.scores, error) from error
+
+
+def _columns(archive: Mapping[str, npt.NDArray[Any]]) -> Scores:
+    """The columns of an archive; those of before there was an energy have none."""
+    names = {field.name for field in fields(Scores)} - {"energy"}
+    columns = {name: archive[name] for name in names}
+    unknown = np.full(len(columns["index"]), np.nan)
+    return Scores(energy=archive.get("energy", unknown), **columns)
 
 
 def _file(files: RoundFiles, volume: str) -> Path:

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from activeseg.cohort import Cohort, Geometry
 from activeseg.keys import SliceKey
 from activeseg.model.network import NetworkConfig
-from activeseg.model.scan import CHANNELS, Scan, axis_of, make_scan
+from activeseg.model.protocol import SegmentationModel
+from activeseg.model.scan import CHANNELS, Scan, axis_of, grey_scan, make_scan
 from activeseg.model.slices import LabelledSlice, labelled_slice, working_pixel_mm
 from activeseg.progress import Progress
 from activeseg.project.folder import Project
@@ -23,6 +24,7 @@ __all__ = [
     "channel_table",
     "cohort_network",
     "read_scan",
+    "scan_for",
     "scan_of",
     "validation_volumes",
 ]
@@ -58,6 +60,19 @@ def scan_of(cohort: Cohort, volume: str, plane_policy: str) -> Scan:
     found = cohort.volume(volume)
     planes = found.geometry.planes(plane_policy)
     return make_scan(cohort.read_image(volume), found.geometry, found.modality, planes)
+
+
+def scan_for(model: SegmentationModel, cohort: Cohort, volume: str, plane_policy: str) -> Scan:
+    """Read one volume as a model wants to see it.
+
+    Raises:
+        CohortError: As `scan_of`.
+    """
+    if not model.sees_grey:
+        return scan_of(cohort, volume, plane_policy)
+    found = cohort.volume(volume)
+    planes = found.geometry.planes(plane_policy)
+    return grey_scan(cohort.read_image(volume), found.geometry, found.modality, planes)
 
 
 def read_scan(project: Project, volume: str) -> Scan:

@@ -13,6 +13,7 @@ from activeseg.files import TEMPORARY, read_json, write_json
 from activeseg.keys import PLANE_POLICIES
 from activeseg.project.damaged import damaged
 from activeseg.project.lock import LOCK_FILES
+from activeseg.project.start import Start
 
 __all__ = ["FOLDERS", "FORMAT_VERSION", "Settings", "read_settings", "refuse_used"]
 
@@ -35,6 +36,7 @@ class Settings:
         strategy: Name of the strategy that chooses.
         seed: Seed of everything random.
         model: Name or path of the network to start from.
+        start: What is known of that network; None for the built-in one.
     """
 
     cohort: Cohort
@@ -42,6 +44,7 @@ class Settings:
     strategy: str
     seed: int
     model: str
+    start: Start | None = None
 
     def check(self) -> None:
         """Refuse what no project can work with.
@@ -71,6 +74,7 @@ class Settings:
             "strategy": self.strategy,
             "seed": self.seed,
             "model": self.model,
+            "start": None if self.start is None else self.start.to_json(),
             "cohort": cohort,
         }
         write_json(folder / _NAME, data)
@@ -128,11 +132,13 @@ def _check_version(folder: Path, version: int) -> None:
 
 
 def _from_json(data: Mapping[str, Any]) -> Settings:
-    """The settings in what `Settings.write` wrote."""
+    """The settings in what `Settings.write` wrote; at first it knew nothing of starts."""
+    start = data.get("start")
     return Settings(
         Cohort.from_json({**data["cohort"], "structures": data["structures"]}),
         str(data["plane_policy"]),
         str(data["strategy"]),
         int(data["seed"]),
         str(data["model"]),
+        None if start is None else Start.from_json(start),
     )

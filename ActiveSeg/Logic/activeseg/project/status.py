@@ -21,7 +21,8 @@ def project_status(project: Project) -> dict[str, Any]:
         replaced and withdrawn ones too; ``skipped`` are the keys that were put aside; ``round``
         is the latest batch's; ``estimated_dice`` is the latest estimate (0 to 1) or null, with
         its 90 % interval; ``next_gain`` is what ten more minutes are expected to bring (dice,
-        low, high) or null; ``next`` is what to type next.
+        low, high) or null; ``start`` is what is known of a
+        model that the project starts from, or null; ``next`` is what to type next.
 
     Raises:
         ProjectError: If a file of the project is damaged.
@@ -47,6 +48,7 @@ def project_status(project: Project) -> dict[str, Any]:
         "strategy": project.strategy,
         "seed": project.seed,
         "model": project.model,
+        "start": None if project.start is None else project.start.to_json(),
         "round": None if batch is None else batch.round,
         "last_trained_round": max(trained, default=None),
         "accepted": [str(key) for key in accepted],

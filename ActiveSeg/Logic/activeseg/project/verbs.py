@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from activeseg.model.network import pick_device
 from activeseg.model.training import Recipe
+from activeseg.model.tuning import Tuning
 from activeseg.progress import Progress
 from activeseg.project.choosing import choose
 from activeseg.project.folder import Project
@@ -14,16 +16,24 @@ from activeseg.sampling import strategy as strategy_named
 __all__ = ["run_round", "run_score", "run_suggest", "run_train"]
 
 
-def run_train(project: Project, recipe: Recipe, progress: Progress) -> RoundFiles:
+def run_train(
+    project: Project,
+    recipe: Recipe,
+    progress: Progress,
+    tuning: Tuning | None = None,
+    device: str = "auto",
+) -> RoundFiles:
     """Train the next round's model (`learn`)."""
     with project.working("train"):
-        return learn(project, recipe, progress)
+        return learn(project, recipe, progress, tuning, device)
 
 
-def run_score(project: Project, scoring: Scoring, progress: Progress) -> RoundFiles:
+def run_score(
+    project: Project, scoring: Scoring, progress: Progress, device: str = "auto"
+) -> RoundFiles:
     """Score the cohort with the latest model (`score`)."""
     with project.working("score"):
-        return score(project, scoring, progress)
+        return score(project, scoring, progress, device)
 
 
 def run_suggest(
@@ -32,9 +42,22 @@ def run_suggest(
     strategy: str | None,
     progress: Progress,
     author: str | None = None,
+    device: str = "auto",
 ) -> Batch:
-    """Choose the next batch (`choose`)."""
+    """Choose the next batch (`choose`).
+
+    A project that starts from a model that exists is scored with it first, so that its first
+    batch shows proposals; `device` says where.
+
+    Raises:
+        ProjectError: If there is no such strategy (before the work begins). ModelError: If there
+            is no such device. ActiveSegError: Whatever `score` and `choose` raise.
+    """
+    strategy_named(strategy or project.strategy)
+    pick_device(device)
     with project.working("suggest"):
+        if _unseen(project):
+            score(project, Scoring(), progress, device)
         return choose(project, minutes, strategy, progress, author)
 
 
@@ -46,8 +69,10 @@ def run_round(
     scoring: Scoring,
     progress: Progress,
     author: str | None = None,
+    tuning: Tuning | None = None,
+    device: str = "auto",
 ) -> Batch:
-    """Train, score and choose; `author` as in `choose`.
+    """Train, score and choose; `tuning` and `device` as in `learn`, `author` as in `choose`.
 
     Raises:
         ProjectError: If there is no such strategy (before the work begins). ActiveSegError:
@@ -55,6 +80,12 @@ def run_round(
     """
     strategy_named(strategy or project.strategy)
     with project.working("round"):
-        learn(project, recipe, progress)
-        score(project, scoring, progress)
+        learn(project, recipe, progress, tuning, device)
+        score(project, scoring, progress, device)
         return choose(project, minutes, strategy, progress, author)
+
+
+def _unseen(project: Project) -> bool:
+    """Whether nothing was trained or scored and there is a model to score with all the same."""
+    done = any(files.model.is_file() or files.scores.is_file() for files in project.rounds())
+    return project.start is not None and not done

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Representative", "spread"]
+__all__ = ["Representative", "clusters", "spread"]
 
 COMPONENTS = 32
 """Principal components that are kept; k-means gains nothing from the small ones."""
@@ -63,7 +63,7 @@ def spread(
     rows = np.flatnonzero(rich)
     poor = np.flatnonzero(~rich)
     weight = np.maximum(information[rows].astype(np.float64), np.finfo(np.float32).tiny)
-    nearest, squared = _clusters(
+    nearest, squared = clusters(
         features[rows].astype(np.float64), weight, min(count, rows.size), int(rng.integers(2**31))
     )
 
@@ -96,13 +96,23 @@ def _reduced(features: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.flo
     return reduced
 
 
-def _clusters(
+def clusters(
     features: npt.NDArray[np.float64],
     weight: npt.NDArray[np.float64],
     count: int,
     seed: int,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Each row's cluster and its squared distance to that cluster's centre."""
+    """Weighted k-means on the first principal components.
+
+    Args:
+        features: `[N, D]`, any scale; each column is standardised.
+        weight: `[N]`, above 0.
+        count: How many clusters, N at most.
+        seed: Of the first centres.
+
+    Returns:
+        Of each row its cluster and its squared distance to that cluster's centre.
+    """
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits

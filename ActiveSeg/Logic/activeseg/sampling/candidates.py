@@ -105,6 +105,8 @@ class Scored:
         class_entropy: `[structures, N]`, ClaSP's map of each structure, mean over the slice.
         doubt: What the model is unsure of, in words; may be empty.
         round: Number of the round, from 1.
+        energy: Mean free energy round the predicted edge, above the least of the pool: how unlike
+            the slice is to what the model learned from. None where the model has none.
     """
 
     gain: Floats
@@ -119,6 +121,7 @@ class Scored:
     class_entropy: Floats
     doubt: npt.NDArray[np.str_]
     round: int
+    energy: Floats | None = None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from activeseg.representativeness import spread
 from activeseg.sampling.batch import Batch
 from activeseg.sampling.candidates import Chosen, Pool
 
-__all__ = ["one_shot"]
+__all__ = ["MOST_ROWS", "affordable", "one_shot"]
 
 Rows: TypeAlias = npt.NDArray[np.intp]
 
@@ -49,7 +49,7 @@ def one_shot(pool: Pool, budget_s: float, rng: np.random.Generator) -> Chosen:
             pool.features[rows],
             names[pool.volume[rows]],
             information[rows],
-            _affordable(batch, rows),
+            affordable(batch, rows),
             rng,
             taken=taken,
         )
@@ -71,7 +71,7 @@ def _why(stands_for: int, times: float) -> str:
     return f"representative of {stands_for} similar slices"
 
 
-def _affordable(batch: Batch, rows: Rows) -> int:
+def affordable(batch: Batch, rows: Rows) -> int:
     """How many slices of mean cost fit, each opening a volume while there are unopened ones."""
     pool = batch.pool
     mean_ms = 1000 * float(pool.seconds[rows].mean())

@@ -25,9 +25,10 @@ from activeseg.sampling.baselines import (
 )
 from activeseg.sampling.candidates import Chosen, Pool
 from activeseg.sampling.clasp import clasp
+from activeseg.sampling.clue import clue
 from activeseg.sampling.one_shot import one_shot
 from activeseg.sampling.packing import coverage, knapsack
-from activeseg.sampling.per_minute import by_uncertainty
+from activeseg.sampling.per_minute import by_energy, by_uncertainty
 from activeseg.sampling.strided import strided_slices
 
 __all__ = ["DEFAULT_STRATEGY", "STRATEGIES", "Sampler", "Strategy", "strategy"]
@@ -111,6 +112,20 @@ STRATEGIES: dict[str, Strategy] = {
             False,
             by_uncertainty,
             "uncertainty round the predicted edge per minute, neighbours count less",
+        ),
+        (
+            "clue",
+            True,
+            True,
+            clue,
+            "of each kind of slice that the model is unsure of one, for scans of another kind",
+        ),
+        (
+            "energy",
+            True,
+            False,
+            by_energy,
+            "how unlike the scans that the model learned from, per minute",
         ),
         (
             "one-shot",

@@ -66,7 +66,10 @@ class _Brush:
             return
         key, geometry = self.sheet.key, self.sheet.geometry
         way = numpy_support.vtk_to_numpy(points.GetData()).astype(np.float64)
-        found = touched(way, effect.get_brush_diameter() / 2, geometry, key.plane)
+        radius = effect.get_brush_diameter() / 2
+        found = touched(way, radius, geometry, key.plane, key.index)
+        if not found.any():
+            return
         block = np.expand_dims(found.astype(np.uint8), geometry.array_axis(key.plane))
         matrix = reference_matrix(effect.modifier.segmentation.segmentation_node)
         box = slice_box(geometry, key.plane, key.index)

@@ -18,15 +18,17 @@ __all__ = ["touched"]
 
 
 def touched(
-    way: npt.NDArray[np.float64], radius: float, geometry: Geometry, plane: Plane
+    way: npt.NDArray[np.float64], radius: float, geometry: Geometry, plane: Plane, index: int
 ) -> npt.NDArray[np.bool_]:
     """The voxels whose middle lies under the brush somewhere on its way.
 
     Args:
-        way: ``[n, 3]`` places in RAS millimetres on the slice, close to each other.
+        way: ``[n, 3]`` places in RAS millimetres, close to each other; those on other slices
+            touch nothing.
         radius: The brush's, in millimetres.
         geometry: Where the volume lies.
         plane: The slice's plane.
+        index: The native voxel index of the slice.
 
     Returns:
         Native 2-D slice; the voxels that the way itself runs through are always among them.
@@ -35,7 +37,8 @@ def touched(
     matrix = ijk_to_ras(geometry)
     homogeneous = np.column_stack([way, np.ones(len(way))])
     k_j_i = np.linalg.solve(matrix, homogeneous.T)[2::-1].T
-    places = np.delete(k_j_i, across, axis=1)
+    here = np.abs(k_j_i[:, across] - index) <= 0.5
+    places = np.delete(k_j_i[here], across, axis=1)
     size = np.delete(geometry.shape, across)
     steps = np.delete(np.asarray(geometry.spacing[::-1]), across)
     found = np.zeros(size, bool)

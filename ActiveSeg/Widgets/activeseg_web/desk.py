@@ -15,12 +15,15 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from activeseg.errors import ActiveSegError
 from activeseg.project import Project
 from activeseg_web.complaints import hear_complaints
 from activeseg_web.doorway import only_for, say, take_secret, when_door_goes
+
+if TYPE_CHECKING:
+    from activeseg_web.work import Work
 
 __all__ = ["main"]
 
@@ -73,33 +76,12 @@ async def _serve(project: Project, arguments: argparse.Namespace, secret: str) -
     # trame reads the process's own words otherwise.
     os.environ["TRAME_ARGS"] = "--server"
     from trame.app import get_server
-    from activeseg_web.document import add_document
-    from activeseg_web.page import build_page
-    from activeseg_web.presence import Presence
-    from activeseg_web.work import Work
 
     stop = asyncio.Event()
     _stop_on_signals(stop.set)
     when_door_goes(stop.set)
     server = get_server("activeseg", client_type="vue3")
-    work = Work(
-        project, arguments.author, server, arguments.steps, on_busy=lambda busy: say(busy=busy)
-    )
-    for name in _ACTIONS:
-        server.trigger(name)(getattr(work, name))
-    build_page(server)
-
-    def seen(present: bool) -> None:
-        with server.state:
-            work.behind(not present)
-
-    server.add_protocol_to_configure(lambda root: root.registerLinkProtocol(Presence(seen)))
-
-    def guard(listening: Any) -> None:
-        listening.app.middlewares.append(only_for(secret))
-        add_document(listening.app)
-
-    server.controller.on_server_bind.add(guard)
+    work = _furnish(server, project, arguments, secret)
     serving = asyncio.ensure_future(_listen(server, arguments.port))
     await server.ready
     timers = asyncio.gather(
@@ -118,6 +100,34 @@ async def _serve(project: Project, arguments: argparse.Namespace, secret: str) -
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+
+
+def _furnish(server: Any, project: Project, arguments: argparse.Namespace, secret: str) -> Work:
+    """Give a server the page, what the page may ask for, and the check of who asks."""
+    from activeseg_web.document import add_document
+    from activeseg_web.page import build_page
+    from activeseg_web.presence import Presence
+    from activeseg_web.work import Work
+
+    work = Work(
+        project, arguments.author, server, arguments.steps, on_busy=lambda busy: say(busy=busy)
+    )
+    for name in _ACTIONS:
+        server.trigger(name)(getattr(work, name))
+    build_page(server)
+
+    def seen(present: bool) -> None:
+        with server.state:
+            work.behind(not present)
+
+    server.add_protocol_to_configure(lambda root: root.registerLinkProtocol(Presence(seen)))
+
+    def guard(listening: Any) -> None:
+        listening.app.middlewares.append(only_for(secret))
+        add_document(listening.app)
+
+    server.controller.on_server_bind.add(guard)
+    return work
 
 
 def _listen(server: Any, port: int) -> Any:

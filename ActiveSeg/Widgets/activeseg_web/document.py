@@ -39,7 +39,7 @@ def add_document(application: web.Application) -> None:
 
 
 def _document() -> str:
-    """trame's document with our name, icon and first colours, and without its descriptions."""
+    """The document of trame with our name, icon and first colours, and without its descriptions."""
     text = files("trame_client").joinpath("module", "vue3-www", "index.html").read_text("utf-8")
     text = re.sub(r'<meta\s+name="(?:description|keywords)".*?/>', "", text, flags=re.DOTALL)
     icon = f'<link rel="icon" href="data:image/svg+xml,{quote(ICON)}" />'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -19,6 +20,9 @@ __all__ = [
 ]
 
 Colour: TypeAlias = tuple[float, float, float]
+
+# What a reason says of the expected Dice, which has a place of its own.
+_BESIDE = re.compile(r"^expected Dice [\d.]+(?: \([^)]*\))?(?:, )?")
 
 _HOW = {"draw": "draw", "correct": "correct", "confirm": "confirm"}
 
@@ -141,11 +145,8 @@ def estimate_facts(estimate: Estimate) -> dict[str, Any]:
 
 def _why(row: Row) -> str:
     """The reason without what the page shows beside it."""
-    parts = [part.strip() for part in row.reason.split(";")]
-    kept = [part for part in parts if not part.startswith(tuple(_HOW))]
-    if row.audit:
-        kept.append("drawn by chance, shown blank")
-    return "; ".join(dict.fromkeys(kept))
+    parts = [_BESIDE.sub("", part.strip()) for part in row.reason.split(";")]
+    return "; ".join(part for part in parts if part and not part.startswith(tuple(_HOW)))
 
 
 def _state(row: Row) -> str:

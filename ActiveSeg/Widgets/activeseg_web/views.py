@@ -17,7 +17,7 @@ from trame_slicer.views.render_scheduler import NoScheduleRendering
 from activeseg.cohort import Geometry
 from activeseg.keys import Plane, SliceKey
 from activeseg_slicer.flow import Sheet
-from activeseg_slicer.scene.views import SliceViews
+from activeseg_slicer.scene.voxels import ijk_to_ras
 
 __all__ = ["SPACE", "Views", "view_name"]
 
@@ -66,9 +66,7 @@ class Views:
         node = self._space.get_view_node()
         node.SetOrientationMarkerType(node.OrientationMarkerTypeCube)
         node.SetOrientationMarkerSize(node.OrientationMarkerSizeMedium)
-        nodes = list(self.slice_nodes)
         slicer.view_manager.set_current_view_ids([*map(view_name, Plane), SPACE])
-        self._beside = SliceViews(slicer.app_logic, nodes)
 
     @property
     def slice_nodes(self) -> list[Any]:
@@ -86,7 +84,7 @@ class Views:
         """How many slices the large view is from the one on the desk; 0 without one."""
         if self._key is None:
             return 0
-        moved = self._logic(self._key.plane).GetSliceOffset() - self._offset
+        moved = float(self._logic(self._key.plane).GetSliceOffset()) - self._offset
         return round(moved / self._thickness)
 
     def arrange(self, sheet: Sheet) -> None:
@@ -95,14 +93,12 @@ class Views:
         new = self._key is None or self._key.volume != key.volume
         self._key = None  # nothing that moves now is the person's doing
         volume = self.volume
-        i_j_k = _middle(sheet.mask, geometry, key)
+        middle = _middle(sheet.mask, geometry, key)
         for plane in Plane:
             node = self._planes[plane].get_view_node()
             node.SetSliceVisible(plane is key.plane)
             if plane is not key.plane:
-                index = i_j_k[geometry.array_axis(plane)]
-                self._beside.forget()
-                self._beside.show_slice(volume, geometry, plane, index)
+                node.JumpSliceByOffsetting(*middle)
         if new:
             self._look_at(volume)
         self._key = key
@@ -177,11 +173,12 @@ def _factory(server: Any, kind: type, view_type: ViewType) -> Any:
     )
 
 
-def _middle(mask: npt.NDArray[np.uint8], geometry: Geometry, key: SliceKey) -> tuple[int, ...]:
-    """The voxel ``(k, j, i)`` in the middle of what is proposed, else of the slice."""
+def _middle(
+    mask: npt.NDArray[np.uint8], geometry: Geometry, key: SliceKey
+) -> tuple[float, float, float]:
+    """The middle of what is proposed, else of the slice, in RAS millimetres."""
     marked = np.argwhere(mask)
-    size = mask.shape
-    row, column = marked.mean(axis=0).round() if len(marked) else (size[0] // 2, size[1] // 2)
-    inside = [int(row), int(column)]
-    inside.insert(geometry.array_axis(key.plane), key.index)
-    return tuple(inside)
+    inside = marked.mean(axis=0) if len(marked) else np.asarray(mask.shape) // 2
+    k, j, i = np.insert(np.rint(inside), geometry.array_axis(key.plane), key.index)
+    r, a, s, _one = (ijk_to_ras(geometry) @ (i, j, k, 1.0)).tolist()
+    return (r, a, s)

@@ -4,30 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from activeseg.errors import ActiveSegError
 from activeseg.keys import SliceKey
 from activeseg.project import Project
-from activeseg_slicer.flow import Clock, Meanwhile, Order, Row, Session, State
+from activeseg_slicer.flow import Clock, Meanwhile, Order, Row, Session
 from activeseg_slicer.worker import Worker
-from activeseg_web.curve import curve_svg
-from activeseg_web.facts import (
-    budget_facts,
-    clock_text,
-    estimate_facts,
-    row_facts,
-    slice_facts,
-    structure_facts,
-    time_left,
-)
+from activeseg_web.board import Board
 from activeseg_web.stage import Stage
 from activeseg_web.tools import Tool
 
 __all__ = ["Work"]
-
-_USUAL_MINUTES = 30.0
 
 
 class Work:
@@ -57,10 +45,11 @@ class Work:
         self._on_busy = on_busy
         self._busy = False
         self.clock = Clock(time.monotonic)
-        self.stage = Stage(server, project, self._show_slice)
+        self.stage = Stage(server, project, self._show_strokes)
+        self.stage.show_doubt(False)  # the image first; a key shows it
         self.session = Session(project, author, self.stage, self.clock)
         self._meanwhile = Meanwhile(Worker(), project.folder, self._show_computing)
-        self._state.update(_beginning(project, self.session.author))
+        self._board = Board(server.state, project, self.session.author)
 
     # Answers
 
@@ -112,12 +101,12 @@ class Work:
     def use(self, tool: str) -> None:
         """Take up a tool."""
         self.stage.tools.use(Tool(tool))
-        self._show_tools()
+        self._board.show_tools(self.stage)
 
     def choose(self, value: int) -> None:
         """Paint another structure."""
         self.stage.tools.choose(int(value))
-        self._show_tools()
+        self._board.show_tools(self.stage)
 
     def choose_nth(self, position: int) -> None:
         """Paint the structure at a place of the project's order, from 1."""
@@ -127,17 +116,17 @@ class Work:
     def grow(self, steps: int) -> None:
         """Make the brush larger or smaller."""
         self.stage.tools.grow(int(steps))
-        self._show_tools()
+        self._board.show_tools(self.stage)
 
     def brush(self, diameter: float) -> None:
         """Give the brush a diameter in millimetres."""
         self.stage.tools.set_diameter(float(diameter))
-        self._show_tools()
+        self._board.show_tools(self.stage)
 
     def opacity(self, percent: float) -> None:
         """Make what is painted more or less see-through."""
         self.stage.tools.show_opacity(float(percent) / 100)
-        self._show_tools()
+        self._board.show_tools(self.stage)
 
     def doubt(self) -> None:
         """Show what the model is unsure of, or hide it."""
@@ -152,7 +141,7 @@ class Work:
     def home(self) -> None:
         """Bring the large view back to the slice."""
         self.stage.views.home()
-        self._show_slice()
+        self._board.show_strokes(self.stage)
 
     # What is computed meanwhile
 
@@ -199,23 +188,22 @@ class Work:
     def poll(self) -> None:
         """What has come from the worker, and the clock; several times a second."""
         self._meanwhile.poll()
-        self._state.clock = clock_text(self.clock.seconds if self.session.current else 0.0)
-        self._state.counting = self.clock.counting
+        self._board.show_clock(self.clock, self.session.current is not None)
 
     def autosave(self) -> None:
         """Keep the strokes; every two seconds, and when the page goes."""
         try:
             self.session.autosave()
         except ActiveSegError as error:
-            self._state.error = str(error)
+            self._board.show_error(error)
 
     def look_around(self) -> None:
         """What others did, and whether a new batch has come; every few seconds."""
         try:
             self._take_batch()
-            self._show_project()
+            self._board.show_project(self.session)
         except ActiveSegError as error:
-            self._state.error = str(error)
+            self._board.show_error(error)
 
     def close(self) -> None:
         """Leave: strokes stay as the draft, the claim ends, nothing runs on."""
@@ -232,7 +220,7 @@ class Work:
         try:
             action()
         except ActiveSegError as error:
-            self._state.error = str(error)
+            self._board.show_error(error)
         self._show()
 
     def _answer(self, action: Callable[[], Row | None]) -> None:
@@ -245,7 +233,7 @@ class Work:
         try:
             self._meanwhile.follow(self.session.answered, self._order())
         except ActiveSegError as error:
-            self._state.error = str(error)
+            self._board.show_error(error)
         self._show()
 
     def _order(self) -> Order:
@@ -260,18 +248,12 @@ class Work:
         if self.session.current is None:
             self._act(self.session.next)
 
+    def _show_strokes(self) -> None:
+        self._board.show_strokes(self.stage)
+
     def _show_computing(self) -> None:
         work = self._meanwhile
-        share = 100 * work.done / work.total if work.total else 0.0
-        self._state.computing = {
-            "running": work.running,
-            "stage": _sentence(work.stage) if work.stage else "Starting",
-            "share": round(share, 1),
-            "known": bool(work.total),
-            "left": time_left(work.eta_s),
-        }
-        if work.error:
-            self._state.error = _sentence(work.error)
+        self._board.show_computing(work)
         if work.running != self._busy:
             self._busy = work.running
             self._on_busy(self._busy)
@@ -281,100 +263,9 @@ class Work:
     def _show(self) -> None:
         """Tell the page everything."""
         try:
-            self._show_project()
+            self._board.show_project(self.session)
         except ActiveSegError as error:
-            self._state.error = str(error)
-        row = self.session.current_row
-        self._state.current = slice_facts(row)
-        self._state.can_back = self.session.can_go_back
-        self._state.can_undo_answer = self.session.can_undo
-        self._state.has_doubt = row is not None and self._has_doubt()
-        self._show_slice()
-        self._show_tools()
-
-    def _has_doubt(self) -> bool:
-        sheet = self.session.current
-        return sheet is not None and sheet.entropy is not None
-
-    def _show_project(self) -> None:
-        """What is read from the project's folder."""
-        rows = self.session.rows()
-        progress = self.session.progress()
-        estimate = self.session.estimate()
-        self._state.rows = [row_facts(row) for row in rows]
-        self._state.budget = budget_facts(progress)
-        self._state.estimate = estimate_facts(estimate)
-        self._state.curve = curve_svg(estimate)
-        if progress.budget_minutes:
-            self._state.minutes = progress.budget_minutes
-        waiting = [row for row in rows if row.state in (State.OPEN, State.DRAFT)]
-        taken = [row for row in rows if row.state is State.TAKEN]
-        self._state.card = self._card(bool(rows), bool(waiting), bool(taken))
-
-    def _card(self, rows: bool, waiting: bool, taken: bool) -> str:
-        """What lies over the views while no slice does."""
-        if self.session.current is not None:
-            return ""
-        if not rows:
-            return "empty"
-        if waiting:
-            return "waiting"
-        return "taken" if taken else "answered"
-
-    def _show_slice(self) -> None:
-        self._state.can_undo = self.stage.strokes.can_undo
-        self._state.can_redo = self.stage.strokes.can_redo
-        self._state.away = self.stage.views.away
-
-    def _show_tools(self) -> None:
-        tools = self.stage.tools
-        self._state.tool = tools.tool.value
-        self._state.structures = structure_facts(
-            self._project.structures, self.stage.colours, tools.structure
-        )
-        self._state.brush = tools.diameter
-        self._state.brush_least, self._state.brush_most = tools.least, tools.most
-        self._state.opacity = round(100 * tools.opacity)
-
-
-def _beginning(project: Project, author: str) -> dict[str, Any]:
-    """The page's state before anything was read."""
-    return {
-        "project": _short(project.folder),
-        "author": author,
-        "rows": [],
-        "current": None,
-        "card": "",
-        "budget": {"there": False, "text": "", "slices": "", "share": 0.0},
-        "estimate": {"there": False, "dice": "", "interval": "", "more": ""},
-        "curve": "",
-        "computing": {"running": False, "stage": "", "share": 0.0, "known": False, "left": ""},
-        "minutes": _USUAL_MINUTES,
-        "automatic": True,
-        "clock": clock_text(0),
-        "counting": False,
-        "notice": "",
-        "error": "",
-        "doubt": True,
-        "has_doubt": False,
-        "space": False,
-        "away": 0,
-        "can_undo": False,
-        "can_redo": False,
-        "can_back": False,
-        "can_undo_answer": False,
-        "tool": Tool.PAINT.value,
-        "structures": [],
-        "brush": 5.0,
-        "brush_least": 0.5,
-        "brush_most": 50.0,
-        "opacity": 35,
-    }
-
-
-def _short(folder: Path) -> str:
-    return folder.name or str(folder)
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}"
+            self._board.show_error(error)
+        self._board.show_desk(self.session)
+        self._board.show_strokes(self.stage)
+        self._board.show_tools(self.stage)

@@ -13,8 +13,9 @@ from activeseg_slicer.scene.voxels import Box, put_image
 
 __all__ = ["DoubtOverlay"]
 
-# Entropy below this is not shown: there the model is sure, and the image shall be seen.
-_LEAST = 0.15
+# Entropy below this is not shown, so that the image is seen: with two structures it is reached
+# where another answer has a probability of one in ten.
+_LEAST = 0.3
 _OPACITY = 0.45
 _COLOUR_NAME = "ActiveSeg doubt"
 

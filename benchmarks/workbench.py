@@ -143,13 +143,7 @@ def answer(page: Any, project: Path, slices: int) -> tuple[list[float], float]:
     held = 0.0
     for _ in range(slices + SETTLED):
         page.wait_for_timeout(600)  # a person looks first
-        plane = page.locator(".views").get_attribute("data-plane")
-        box = page.locator(f".view-{plane}").bounding_box()
-        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-        page.mouse.move(x - 20, y)
-        page.mouse.down()
-        page.mouse.move(x + 20, y + 10, steps=4)
-        page.mouse.up()
+        stroke(page)
         page.wait_for_timeout(600)
         taken = page.evaluate(ACCEPT)
         if taken is None:  # the batch is answered
@@ -158,6 +152,17 @@ def answer(page: Any, project: Path, slices: int) -> tuple[list[float], float]:
         if len(times) == SETTLED:
             held = megabytes(project)
     return times, megabytes(project) - held
+
+
+def stroke(page: Any) -> None:
+    """Paint across the middle of the large view."""
+    plane = page.locator(".views").get_attribute("data-plane")
+    box = page.locator(f".view-{plane}").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x - 20, y)
+    page.mouse.down()
+    page.mouse.move(x + 20, y + 10, steps=4)
+    page.mouse.up()
 
 
 def megabytes(project: Path) -> float:

@@ -21,7 +21,7 @@ from activeseg.cost import (
     expected_seconds,
     prior_answer,
 )
-from activeseg.minutes import MinutesModel, Work
+from activeseg.minutes import LEAST_S, MinutesModel, Work
 from activeseg.quality import dice
 
 SIZE = 48
@@ -497,3 +497,12 @@ def test_damaged_rows_and_lengths_are_refused():
         MinutesModel.fit(work, [1.0], ["ann", "ann"], "ann")
     with pytest.raises(ValueError, match="2 answers, 2 times and 1 authors"):
         MinutesModel.fit(work, [1.0, 2.0], ["ann"], "ann")
+
+
+def test_no_answer_is_promised_in_no_time():
+    """After thirty answers of a second each the next is still expected to take `LEAST_S`."""
+    work = Work.from_rows([row(prior_s=12.0)] * LOGGED)
+    quick = learned(work, np.full(LOGGED, 1.0)).predict(work)
+    assert (quick.seconds == LEAST_S).all()
+    assert (quick.low < LEAST_S).all()
+    assert (quick.high >= LEAST_S).all()

@@ -27,7 +27,7 @@ from scipy import special
 
 from activeseg.cost import STANDARD, Answer
 
-__all__ = ["Minutes", "MinutesModel", "Work"]
+__all__ = ["LEAST_S", "Minutes", "MinutesModel", "Work"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Flags: TypeAlias = npt.NDArray[np.bool_]
@@ -39,6 +39,9 @@ WEIGHT_SD = (AUTHOR_SD, 0.3, 0.3, 0.3, 0.5, 0.5)
 
 NOISE_SD = 0.35
 """Prior of the noise in log seconds: 20 % of a person, the rest what the features cannot say."""
+
+LEAST_S = 3.0
+"""Seconds within which nobody looks at a slice and accepts it."""
 
 NOISE_ANSWERS = 8.0
 """How many answers that prior weighs."""
@@ -223,14 +226,19 @@ class MinutesModel:
         return cls(mean[:kept], spread[:kept, :kept], noise, freedom)
 
     def predict(self, work: Work) -> Minutes:
-        """Median and 90 % interval of the seconds of one answer each, by this author."""
+        """Median and 90 % interval of the seconds of one answer each, by this author.
+
+        The median is never below `LEAST_S`: a line through few quick answers would promise hundreds of slices in
+        a minute.
+        """
         x = np.concatenate([_features(work), np.ones((len(work), 1))], axis=1)
         centre = np.log(work.prior_s) + x @ self.mean
         scale = self.noise * np.sqrt(1 + np.sum((x @ self.spread) * x, axis=1))
         reach = float(special.stdtrit(self.freedom, UPPER)) * scale
         # Exactly the prior where nothing was learned: exp(log(x)) would round.
         seconds = work.prior_s * np.exp(x @ self.mean)
-        return Minutes(seconds, np.exp(centre - reach), np.exp(centre + reach))
+        seconds = np.maximum(seconds, LEAST_S)
+        return Minutes(seconds, np.exp(centre - reach), np.maximum(np.exp(centre + reach), seconds))
 
 
 def _features(work: Work) -> Floats:

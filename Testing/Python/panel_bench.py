@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from time import sleep
 from types import SimpleNamespace
 
 import pytest
@@ -110,6 +111,15 @@ class Bench:
             [model.data(model.index(line, column)) for column in range(model.columnCount())]
             for line in range(model.rowCount())
         ]
+
+    def finish(self) -> None:
+        """Poll as the timer would; a generous bound, so that a fault fails instead of hanging."""
+        for _ in range(12_000):
+            self.panel.computing.poll()
+            if not self.panel.computing.running:
+                return
+            sleep(0.01)
+        pytest.fail("the worker did not get there")
 
     def close(self) -> None:
         self.widget.cleanup()

@@ -15,7 +15,14 @@ from activeseg_slicer.worker import Outcome, ProgressLine, Worker
 from flow_project import KEYS, Person, ask, flow_project, tiny_cohort
 from tiny_cohort import SEES_BOTH, KnownModel, score_with
 
-ORDER = Order(minutes=12.5, strategy="entropy-band", author="ada", samples="augmented")
+ORDER = Order(
+    minutes=12.5,
+    strategy="entropy-band",
+    author="ada",
+    samples="augmented",
+    device="cpu",
+    tune="decoder",
+)
 DONE = Outcome(0, "", "", False)
 
 
@@ -86,9 +93,11 @@ def test_the_commands_are_what_a_user_would_type(meanwhile, worker, project):
     folder = str(project.folder)
     progress = ("--progress", "json")
     about = ("--minutes", "12.5", "--strategy", "entropy-band", "--author", "ada")
+    about += ("--device", "cpu")
+    learning = ("--samples", "augmented", "--tune", "decoder")
     assert worker.started == [
         ("suggest", folder, *about, *progress),
-        ("round", folder, *about, "--samples", "augmented", *progress),
+        ("round", folder, *about, *learning, *progress),
         ("round", folder, "--minutes", "30", *progress),
     ]
 
@@ -99,7 +108,8 @@ def test_the_command_line_takes_these_words():
     for verb in ("suggest", "round"):
         found = build_parser().parse_args([verb, "P", *ORDER.words(verb), "--progress", "json"])
         assert (found.minutes, found.strategy, found.author) == (12.5, "entropy-band", "ada")
-    assert found.samples == "augmented"
+        assert found.device == "cpu"
+    assert (found.samples, found.tune) == ("augmented", "decoder")
     many = build_parser().parse_args(
         ["suggest", "P", *Order(minutes=1234567.25 / 3).words("suggest")]
     )

@@ -175,6 +175,14 @@ class TestWords:
 
         assert BUILT_IN_MODEL == BUILT_IN
 
+    def test_devices_and_what_is_tuned_are_the_engines(self):
+        from activeseg.model.decoder import PARTS
+        from activeseg.model.network import DEVICES
+        from activeseg_slicer.panel import parameters
+
+        assert parameters.DEVICES == DEVICES
+        assert parameters.PARTS == PARTS
+
     def test_every_key_is_listed_in_the_help(self):
         from activeseg_slicer.panel.shortcuts import KEYS, help_text
 
@@ -184,16 +192,6 @@ class TestWords:
 
 
 class TestSettings:
-    def test_a_model_file_is_chosen(self, bench, monkeypatch):
-        monkeypatch.setattr(qt_shim.Dialogs, "file", "/models/liver.pt")
-        bench.click("modelButton")
-        assert bench.panel.parameters.model == "/models/liver.pt"
-
-    def test_a_dialog_that_answers_as_pyside_does(self, bench, monkeypatch):
-        monkeypatch.setattr(qt_shim.Dialogs, "file", ("", ""))
-        bench.click("modelButton")
-        assert bench.panel.parameters.model == "unet25d"
-
     def test_every_parameter_has_a_widget_but_the_colours(self, bench):
         from activeseg_slicer.panel.parameters import Parameters
 

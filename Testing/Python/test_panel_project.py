@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import numpy as np
 import pytest
@@ -33,16 +32,6 @@ def project(cohort, tmp_path):
     made = new_project(tmp_path / "project", cohort)
     ask(made, "v00/axial/003")
     return made
-
-
-def finish(bench: Bench) -> None:
-    """Poll as the timer would; a generous bound, so that a fault fails instead of hanging."""
-    deadline = 3000
-    while bench.panel.computing.running and deadline:
-        bench.panel.computing.poll()
-        time.sleep(0.01)
-        deadline -= 1
-    assert deadline, "the worker did not get there"
 
 
 def add_volume(bench: Bench, name: str, kind: str, seed: int = 0):
@@ -170,7 +159,7 @@ class TestNew:
         bench.click("createButton")
         assert not bench.ui.createButton.isEnabled()
         assert bench.shown("workFrame")
-        finish(bench)
+        bench.finish()
         project = Project.open(tmp_path / "new")
         assert project.plane_policy == "coronal"
         assert [s.name for s in project.structures] == ["liver", "spleen"]
@@ -185,7 +174,7 @@ class TestNew:
         bench.ui.cohortEdit.setText(str(tmp_path / "empty"))
         bench.ui.folderEdit.setText(str(tmp_path / "new"))
         bench.click("createButton")
-        finish(bench)
+        bench.finish()
         assert "no image found" in bench.text("messageLabel")
         assert bench.ui.createButton.isEnabled()
         assert not (tmp_path / "new" / "project.json").exists()
@@ -206,7 +195,7 @@ class TestNew:
         bench.ui.folderEdit.setText(str(tmp_path / "new"))
         bench.click("createButton")
         bench.click("cancelButton")
-        finish(bench)
+        bench.finish()
         assert bench.text("messageLabel") == "Cancelled."
         assert bench.session is None
 
@@ -218,7 +207,7 @@ class TestNew:
         assert "is running" in bench.text("messageLabel")
         assert bench.session is None
         bench.panel.computing.cancel()
-        finish(bench)
+        bench.finish()
 
 
 class TestFromTheScene:
@@ -238,7 +227,7 @@ class TestFromTheScene:
         self.fill(bench, tmp_path)
         bench.ui.sceneVolumes.item(2).setCheckState(qt_shim.qt.Qt.Unchecked)
         bench.click("createButton")
-        finish(bench)
+        bench.finish()
         project = Project.open(tmp_path / "new")
         assert [volume.id for volume in project.cohort.volumes] == ["CT_ 1", "CT_ 1_2"]
         assert [(s.name, s.value) for s in project.structures] == [("liver", 1), ("left kidney", 2)]
@@ -260,7 +249,7 @@ class TestFromTheScene:
         bench.ui.structureTable.setCurrentCell(1, 1)
         bench.ui.structureTable.doubleClicked.emit(bench.ui.structureTable.currentIndex())
         bench.click("createButton")
-        finish(bench)
+        bench.finish()
         project = bench.session.project
         ask(project, "CT/axial/003")
         bench.panel.work.next()
@@ -319,7 +308,7 @@ def test_the_colours_are_kept_in_the_scene(bench, cohort, tmp_path):
     bench.ui.addStructure.click()
     bench.ui.structureTable.item(1, 0).setText("spleen")
     bench.click("createButton")
-    finish(bench)
+    bench.finish()
     kept = json.loads(bench.widget.logic.getParameterNode().GetParameter("colours"))
     assert kept == {str(tmp_path / "new"): {"liver": "#dd8265", "spleen": "#6fb8d2"}}
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 import threading
 import time
 from pathlib import Path
@@ -14,7 +12,6 @@ import pytest
 pytest.importorskip("slicer", reason="needs slicer-core", exc_type=ImportError)
 pytest.importorskip("PySide6.QtWidgets", reason="needs PySide6", exc_type=ImportError)
 
-from activeseg_slicer.process import launch
 from panel_bench import Bench, ask, panel_bench  # noqa: F401
 from qt_shim import Dialogs
 from tiny_cohort import copied, new_project, write_tiny_cohort
@@ -124,7 +121,7 @@ class TestSuggest:
         assert command[:6] == [
             "suggest", str(project.folder), "--minutes", "45.0", "--strategy", "knapsack"
         ]  # fmt: skip
-        assert command[6:] == ["--author", "ada", "--progress", "json"]
+        assert command[6:] == ["--author", "ada", "--device", "auto", "--progress", "json"]
         assert not opened.ui.suggestButton.isEnabled()
         assert opened.shown("workFrame")
 
@@ -299,34 +296,6 @@ class TestPackages:
         lacking.click("suggestButton")
         assert "no network" in lacking.text("messageLabel")
         assert engine.commands == []
-
-
-class TestDevice:
-    def test_the_processor_hides_every_device_from_the_engine(self, bench, tmp_path):
-        from activeseg_slicer.panel.application import launcher_for
-
-        code = "import os; print(os.environ.get('CUDA_VISIBLE_DEVICES'))"
-
-        def seen() -> str:
-            started = launcher_for(lambda: bench.panel.parameters)
-            process = started([sys.executable, "-c", code], tmp_path)
-            (line,) = process.output()
-            list(process.messages())
-            process.wait()
-            return line
-
-        before = str(os.environ.get("CUDA_VISIBLE_DEVICES"))
-        assert seen() == before
-        bench.ui.deviceCombo.setCurrentIndex(1)
-        assert seen() == "-1"
-
-    def test_other_variables_stay(self, tmp_path, monkeypatch):
-        monkeypatch.setenv("OLD", "kept")
-        code = "import os; print(os.environ['OLD'], os.environ['NEW'])"
-        process = launch([sys.executable, "-c", code], tmp_path, {"NEW": "added"})
-        assert list(process.output()) == ["kept added"]
-        assert list(process.messages()) == []
-        assert process.wait() == 0
 
 
 def test_a_real_round_that_is_killed_leaves_panel_and_project_fine(bench, project: Path):

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Protocol
@@ -43,16 +43,12 @@ class ChildProcess:
     Args:
         command: The program and its arguments.
         folder: The working directory.
-        environment: Variables that the command has beside this process's own.
     """
 
-    def __init__(
-        self, command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, command: Sequence[str], folder: Path) -> None:
         self._popen = subprocess.Popen(
             list(command),
             cwd=folder,
-            env=None if environment is None else {**os.environ, **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -104,8 +100,6 @@ def _lines(stream: IO[str] | None) -> Iterator[str]:
             yield line.rstrip("\r\n")
 
 
-def launch(
-    command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
-) -> Process:
+def launch(command: Sequence[str], folder: Path) -> Process:
     """Start `command` as a child process; the launcher that the worker uses by default."""
-    return ChildProcess(command, folder, environment)
+    return ChildProcess(command, folder)

@@ -25,6 +25,8 @@ class Order:
         author: Whose minutes to expect.
         samples: Where the samples come from (`activeseg score --samples`).
         steps: Training steps of a round; None for the recipe's.
+        device: Where the model runs (`activeseg suggest --device`).
+        tune: What of a model that the project starts from is trained (`activeseg train --tune`).
     """
 
     minutes: float
@@ -32,13 +34,15 @@ class Order:
     author: str = ""
     samples: str = ""
     steps: int | None = None
+    device: str = ""
+    tune: str = ""
 
     def words(self, verb: str) -> list[str]:
         """The options of the command line for a verb, ``suggest`` or ``round``."""
         options = {"--minutes": str(self.minutes), "--strategy": self.strategy}
-        options["--author"] = self.author
+        options |= {"--author": self.author, "--device": self.device}
         if verb == "round":
-            options["--samples"] = self.samples
+            options |= {"--samples": self.samples, "--tune": self.tune}
             options["--steps"] = "" if self.steps is None else str(self.steps)
         return [word for name, text in options.items() if text for word in (name, text)]
 

@@ -1,4 +1,4 @@
-"""The form of a new project: scans, structures, a folder."""
+"""The form of a new project: scans, structures, a model, a folder."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import slicer
 from activeseg.errors import ActiveSegError, ProjectError
 from activeseg_slicer.panel.exporting import scalar_volumes, write_cohort
 from activeseg_slicer.panel.i18n import _
+from activeseg_slicer.panel.models import ModelChoice
 from activeseg_slicer.panel.structures import StructureTable
 
 __all__ = ["NewProject", "Wish", "ask_folder"]
@@ -27,6 +28,7 @@ class Wish:
         cohort: The scans.
         structures: Their names; empty: those that the scans' labels name.
         colours: Colour of each structure, ``#rrggbb``.
+        model: The words of the command line that say what it starts from.
         taken: Volume nodes of the scene that the scans were written from, with their ids.
     """
 
@@ -34,12 +36,13 @@ class Wish:
     cohort: Path
     structures: tuple[str, ...]
     colours: dict[str, str]
+    model: tuple[str, ...]
     taken: tuple[tuple[slicer.vtkMRMLScalarVolumeNode, str], ...]
 
-    def words(self, planes: str, model: str, strategy: str) -> list[str]:
+    def words(self, planes: str, strategy: str) -> list[str]:
         """What follows ``activeseg init`` on the command line."""
         words = [str(self.folder), "--cohort", str(self.cohort), "--plane", planes]
-        words += ["--model", model, "--strategy", strategy, "--progress", "json"]
+        words += [*self.model, "--strategy", strategy, "--progress", "json"]
         return [*words, "--structures", ",".join(self.structures)] if self.structures else words
 
 
@@ -69,6 +72,7 @@ class NewProject:
         self._ui, self._on_create, self._on_error = ui, on_create, on_error
         self._nodes: list[slicer.vtkMRMLScalarVolumeNode] = []
         self._structures = StructureTable(ui.structureTable, ui.addStructure, ui.removeStructure)
+        self._model = ModelChoice(ui)
         ui.newForm.setVisible(False)
         ui.newButton.clicked.connect(self._toggle)
         ui.fromFolder.clicked.connect(self._show_source)
@@ -78,10 +82,15 @@ class NewProject:
         ui.createButton.clicked.connect(self._create)
         self._show_source()
 
+    def follow(self) -> None:
+        """Show what the parameters say, after their widgets were connected."""
+        self._model.follow()
+
     def close(self) -> None:
-        """Put the form away."""
+        """Put the form away; whoever trusted a model did so for this project."""
         self._ui.newButton.setChecked(False)
         self._ui.newForm.setVisible(False)
+        self._model.distrust()
 
     def _toggle(self) -> None:
         shown = self._ui.newButton.property("checked")
@@ -129,7 +138,8 @@ class NewProject:
         """What the form says.
 
         Raises:
-            ProjectError: If a folder is missing. CohortError: If volumes cannot be written.
+            ProjectError: If a folder or the model is missing. CohortError: If volumes cannot be
+                written.
         """
         folder = self._ui.folderEdit.property("text").strip()
         cohort = self._ui.cohortEdit.property("text").strip()
@@ -140,6 +150,7 @@ class NewProject:
             raise ProjectError(_("Choose a new folder for the project first."))
         if any("," in name for name in names):
             raise ProjectError(_("The name of a structure cannot hold a comma."))
+        model = tuple(self._model.words())
         where = Path(cohort).absolute()
         taken: tuple[tuple[slicer.vtkMRMLScalarVolumeNode, str], ...] = ()
         if self._from_scene():
@@ -148,7 +159,7 @@ class NewProject:
             nodes = self._ticked()
             taken = tuple(zip(nodes, write_cohort(slicer.mrmlScene, nodes, where), strict=True))
         colours = self._structures.colours()
-        return Wish(Path(folder).absolute(), where, names, colours, taken)
+        return Wish(Path(folder).absolute(), where, names, colours, model, taken)
 
     def _ticked(self) -> list[slicer.vtkMRMLScalarVolumeNode]:
         """The volumes that are ticked and still in the scene."""

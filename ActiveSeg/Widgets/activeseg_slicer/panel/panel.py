@@ -22,7 +22,7 @@ from activeseg_slicer.panel.estimate import EstimatePlot
 from activeseg_slicer.panel.i18n import _
 from activeseg_slicer.panel.installer import Installer
 from activeseg_slicer.panel.parameters import STRATEGIES, Parameters, user_name
-from activeseg_slicer.panel.settings import SettingsBox
+from activeseg_slicer.panel.settings import SettingsBox, order
 from activeseg_slicer.panel.shortcuts import Shortcuts, help_text
 from activeseg_slicer.panel.suggestions import SuggestionTable
 from activeseg_slicer.panel.work import WorkBox
@@ -123,6 +123,7 @@ class Panel:
         if not parameters.author:
             parameters.author = user_name()
         self._bound = parameters.connectGui(self.ui)
+        self._new.follow()
         if self._entered:
             self._editor.enter()
             if parameters.project:
@@ -222,7 +223,7 @@ class Panel:
     def _create(self, wish: Wish) -> None:
         """Make a project in the worker, then open it."""
         given = self.parameters
-        words = wish.words(given.planes, given.model, given.strategy)
+        words = wish.words(given.planes, given.strategy)
 
         def made() -> None:
             folder = str(wish.folder)
@@ -243,8 +244,7 @@ class Panel:
 
     def _order(self) -> Order:
         """What the next batch is to be like."""
-        given = self.parameters
-        return Order(given.minutes, strategy=given.strategy, author=given.author)
+        return order(self.parameters, self._project)
 
     def _set_automatic(self) -> None:
         self.computing.set_automatic(bool(self.ui.retrainCheck.property("checked")))
@@ -300,6 +300,7 @@ class Panel:
     def refresh(self) -> None:
         """Show everything anew."""
         self._attempt(self._show_session)
+        self._settings.show_project(self._project)
         running = self.computing.running
         self.ui.suggestButton.setEnabled(self._project is not None and not running)
         for button in (self.ui.createButton, self.ui.openButton, self.ui.projectEdit):

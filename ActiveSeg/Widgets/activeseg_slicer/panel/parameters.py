@@ -9,7 +9,15 @@ from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrappe
 
 from activeseg.keys import PLANE_POLICIES
 
-__all__ = ["BUILT_IN_MODEL", "DEVICES", "STRATEGIES", "Parameters", "user_name"]
+__all__ = [
+    "BUILT_IN_MODEL",
+    "DEVICES",
+    "MODEL_KINDS",
+    "PARTS",
+    "STRATEGIES",
+    "Parameters",
+    "user_name",
+]
 
 STRATEGIES = (
     "auto",
@@ -29,10 +37,16 @@ STRATEGIES = (
 )
 """The engine's strategies; written out, as the registry loads scikit-learn. A test compares."""
 
-DEVICES = ("auto", "cpu")
-"""Where the model is trained: a CUDA device where there is one, or the processor all the same."""
+DEVICES = ("auto", "cpu", "cuda")
+"""Where the model runs, in the engine's words; a test compares, as its own list loads torch."""
+
+PARTS = ("all", "decoder")
+"""What of a model that exists is trained, in the engine's words; compared likewise."""
 
 BUILT_IN_MODEL = "unet25d"
+
+MODEL_KINDS = ("built-in", "bundle", "file")
+"""What a new project starts from: the built-in network, a MONAI bundle, the file of a model."""
 
 
 @parameterNodeWrapper
@@ -45,8 +59,12 @@ class Parameters:
         minutes: Minutes that the user can give today.
         strategy: What makes a slice worth asking for.
         planes: Plane policy of a new project.
-        model: Network that a new project starts from.
-        device: Where the model is trained.
+        model_kind: What a new project starts from.
+        model_path: The bundle's folder, or the file, if not from the built-in network.
+        model_map: The model's output channel of each structure; empty: by the model's own names.
+            Whether the model may run code is not kept: a scene of somebody's must not say so.
+        device: Where the model runs.
+        tune: What of a model that the project started from is trained.
         auto_retrain: Whether training starts by itself when the batch is answered.
         show_doubt: Whether the overlay of what the model is unsure of is shown.
         colours: Colour of each structure that was chosen by hand, as JSON.
@@ -57,8 +75,11 @@ class Parameters:
     minutes: Annotated[float, WithinRange(1.0, 480.0)] = 30.0
     strategy: Annotated[str, Choice(list(STRATEGIES))] = "auto"
     planes: Annotated[str, Choice(list(PLANE_POLICIES))] = "auto"
-    model: str = BUILT_IN_MODEL
+    model_kind: Annotated[str, Choice(list(MODEL_KINDS))] = "built-in"
+    model_path: str = ""
+    model_map: str = ""
     device: Annotated[str, Choice(list(DEVICES))] = "auto"
+    tune: Annotated[str, Choice(list(PARTS))] = "all"
     auto_retrain: bool = True
     show_doubt: bool = True
     colours: str = "{}"

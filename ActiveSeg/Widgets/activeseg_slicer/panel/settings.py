@@ -1,17 +1,40 @@
-"""The buttons of the settings: the file of a model, the packages."""
+"""The settings: what of them reaches the engine's commands, and the packages."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
 
-import qt
-
 from activeseg.errors import ActiveSegError
+from activeseg.project import Project
+from activeseg_slicer.flow import Order
 from activeseg_slicer.panel.i18n import _
 from activeseg_slicer.panel.installer import Installer
+from activeseg_slicer.panel.parameters import Parameters
 from activeseg_slicer.panel.work import WorkBox
 
-__all__ = ["SettingsBox"]
+__all__ = ["SettingsBox", "order"]
+
+
+def order(given: Parameters, project: Project | None) -> Order:
+    """What the next batch of a project is to be like.
+
+    Args:
+        given: What the user chose.
+        project: The project.
+    """
+    return Order(
+        given.minutes,
+        strategy=given.strategy,
+        author=given.author,
+        device=given.device,
+        tune=given.tune if _tunable(project) else "",
+    )
+
+
+def _tunable(project: Project | None) -> bool:
+    """Whether there is a choice of what is trained: TorchScript does not show its parts."""
+    start = None if project is None else project.start
+    return start is not None and start.kind != "torchscript"
 
 
 class SettingsBox:
@@ -25,17 +48,17 @@ class SettingsBox:
 
     def __init__(self, ui: SimpleNamespace, installer: Installer, box: WorkBox) -> None:
         self._ui, self._installer, self._box = ui, installer, box
-        ui.modelButton.clicked.connect(self.choose_model)
         ui.installButton.clicked.connect(self.install)
         self.show_packages()
 
-    def choose_model(self) -> None:
-        """Ask for the file of a model."""
-        # PythonQt returns the file's name, PySide6 the name and the filter.
-        found = qt.QFileDialog.getOpenFileName(None, _("Model"), "", _("Models (*.pt *.zip *.ts)"))
-        name = found if isinstance(found, str) else found[0]
-        if name:
-            self._ui.modelEdit.setText(name)
+    def show_project(self, project: Project | None) -> None:
+        """Offer what the project leaves to choose.
+
+        Args:
+            project: The project that is open; None without one.
+        """
+        for widget in (self._ui.tuneLabel, self._ui.tuneCombo):
+            widget.setVisible(_tunable(project))
 
     def install(self) -> None:
         """Install what is missing, after asking."""

@@ -228,8 +228,8 @@ class MinutesModel:
     def predict(self, work: Work) -> Minutes:
         """Median and 90 % interval of the seconds of one answer each, by this author.
 
-        The median is never below `LEAST_S`: a line through few quick answers would promise hundreds of slices in
-        a minute.
+        The median is never below `LEAST_S`: a line through few quick answers would promise
+        hundreds of slices in a minute.
         """
         x = np.concatenate([_features(work), np.ones((len(work), 1))], axis=1)
         centre = np.log(work.prior_s) + x @ self.mean

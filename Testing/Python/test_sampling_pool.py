@@ -36,6 +36,12 @@ KEY = SliceKey("a", Plane.AXIAL, 3)
             "random: expected Dice 0.98 (0.90 to 1.00); probably nothing to do, about 0.4 min",
         ),
         (
+            Candidate(KEY, 10.0, "confirm", 0.0, 0.0, 0.39, 0.1),
+            6.0,
+            "",
+            "expected Dice 0.00 (0.00 to 0.39); look for what the proposal lacks, about 0.1 min",
+        ),
+        (
             Candidate(KEY, 72.0, "draw"),
             72.0,
             "representative of 12 similar slices",

@@ -17,9 +17,9 @@ __all__ = ["doctor"]
 
 NEEDED = ("torch", "monai", "SimpleITK", "numpy", "scipy", "scikit-learn", "rich", "matplotlib")
 OPTIONAL = {
-    "trame-slicer": "the browser workbench: pip install 'activeseg[workbench]'",
-    "dask": "many machines: pip install 'activeseg[cluster]'",
-    "highdicom": "DICOM SEG: pip install 'activeseg[dicom]'",
+    "trame-slicer": "the browser workbench: pip install -e '.[workbench]'",
+    "dask": "many machines: pip install -e '.[cluster]'",
+    "highdicom": "DICOM SEG: pip install -e '.[dicom]'",
 }
 
 
@@ -52,7 +52,8 @@ def _findings() -> dict[str, Any]:
         "device": device,
         "packages": packages,
         "optional": {name: _version(name) for name in OPTIONAL},
-        "in_slicer": find_spec("slicer") is not None,
+        # slicer-core, which the workbench brings, has a package of that name too.
+        "in_slicer": find_spec("slicer") is not None and find_spec("slicer_core") is None,
         "missing": missing,
     }
 

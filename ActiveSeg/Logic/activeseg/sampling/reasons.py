@@ -9,6 +9,9 @@ __all__ = ["AUDIT", "reason"]
 AUDIT = "drawn by chance and shown blank, to check the model's own estimate"
 
 _TO_DO = {"draw": "draw", "correct": "correct", "confirm": "probably nothing to do"}
+_LOOK = "look for what the proposal lacks"
+_DOUBTED = 0.5
+"""Below this expected Dice a proposal to be confirmed is one that may lack all there is."""
 
 
 def reason(candidate: Candidate, seconds: float, why: str = "", audit: bool = False) -> str:
@@ -21,7 +24,9 @@ def reason(candidate: Candidate, seconds: float, why: str = "", audit: bool = Fa
         audit: Whether the slice is shown blank to check the estimate: what the model expects is
             then not told.
     """
-    time = f"{_TO_DO[candidate.how]}, about {seconds / 60:.1f} min"
+    dice = candidate.expected_dice
+    doubted = candidate.how == "confirm" and dice is not None and dice < _DOUBTED
+    time = f"{_LOOK if doubted else _TO_DO[candidate.how]}, about {seconds / 60:.1f} min"
     facts = AUDIT if audit else ": ".join(part for part in (why, _expected(candidate)) if part)
     return f"{facts}; {time}" if facts else time
 

@@ -146,7 +146,7 @@ def estimate_facts(estimate: Estimate) -> dict[str, Any]:
 def _why(row: Row) -> str:
     """The reason without what the page shows beside it."""
     parts = [_BESIDE.sub("", part.strip()) for part in row.reason.split(";")]
-    return "; ".join(part for part in parts if part and not part.startswith(tuple(_HOW)))
+    return "; ".join(part for part in parts if part and part.split(",")[0] not in _HOW)
 
 
 def _state(row: Row) -> str:

@@ -18,6 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,34 +58,33 @@ def main() -> None:
         print(f"the whole session took {time.monotonic() - begun:.0f} s")
 
 
-class served:  # noqa: N801  # used as a context manager alone
-    """The workbench of a project, and a browser's page on it."""
+@contextmanager
+def served(project: Path) -> Iterator[Any]:
+    """The workbench of a project, for as long as this lasts.
 
-    def __init__(self, project: Path) -> None:
-        words = [str(project), "--author", "anna", "--port", "0", "--no-browser"]
-        self._command = [sys.executable, "-m", "activeseg_web", *words]
-
-    def __enter__(self) -> Any:
-        """Start both."""
-        self._server = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
-        assert self._server.stdout is not None
-        address = next(w for w in self._server.stdout.readline().split() if w.startswith("http"))
-        self._playwright = sync_playwright().start()
-        chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
-        self._browser = self._playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        page = self._browser.new_context(
-            viewport={"width": 1280, "height": 720}, color_scheme="dark"
-        ).new_page()
-        page.set_default_timeout(90_000)
-        page.goto(address)
-        return page
-
-    def __exit__(self, *_: object) -> None:
-        """End both."""
-        self._browser.close()
-        self._playwright.stop()
-        self._server.terminate()
-        self._server.wait()
+    Yields:
+        A browser's page on it.
+    """
+    words = [str(project), "--author", "anna", "--port", "0", "--no-browser"]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "activeseg_web", *words], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert server.stdout is not None
+        address = next(w for w in server.stdout.readline().split() if w.startswith("http"))
+        with sync_playwright() as playwright:
+            chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+            browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+            page = browser.new_context(
+                viewport={"width": 1280, "height": 720}, color_scheme="dark"
+            ).new_page()
+            page.set_default_timeout(90_000)
+            page.goto(address)
+            yield page
+            browser.close()
+    finally:
+        server.terminate()
+        server.wait()
 
 
 def day(page: Any, project: Project, a: argparse.Namespace) -> None:

@@ -92,12 +92,12 @@ def run(task: Task) -> dict[str, float]:
     pool, test = split(cohort, task.seed, task.pool, task.test)
     plan = ArmPlan(
         folder=task.out / "project",
+        records=task.out / "records",
         cohort=cohort,
         pool=pool,
         test=test,
         strategy=task.strategy,
-        rounds=2,
-        minutes=task.minutes,
+        minutes=(task.minutes,) * 3,
         plane_policy="auto",
         seed=task.seed,
         recipe=Recipe(steps=task.steps),

@@ -1,79 +1,109 @@
 """What a training recipe reaches with some random slices of a cohort: the recipe's experiments.
 
-    python benchmarks/recipe.py --cohort DIR --slices 80 --steps 300 --norm batch
+    python benchmarks/recipe.py --cohort DIR --slices 12,26,45,75,120 --steps 600
+    python benchmarks/recipe.py --cohort DIR --slices 80 --steps 600 --norm instance
 
-Trains on random slices of the pool's volumes (their reference labels, no simulated clinician)
-and prints the mean Dice on whole test volumes. docs/experiments.md names the runs.
+Trains on random slices of the pool's volumes that show a structure (their reference labels, no
+simulated clinician), a slice of every volume before a second of any, and prints the mean Dice on
+whole test volumes. Of several numbers of slices each model goes on from the one before, as in the
+rounds of a project, unless `--fresh`. docs/experiments.md names the runs.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
 from torch import nn
 
-from activeseg.cohort import open_cohort
+from activeseg.cohort import Cohort, open_cohort
 from activeseg.loop.evaluation import evaluate
 from activeseg.loop.full import pool_slices
 from activeseg.loop.split import only, split
 from activeseg.model.inference import SliceModel
-from activeseg.model.network import NetworkConfig, build
+from activeseg.model.network import NetworkConfig, Weights, build
+from activeseg.model.slices import LabelledSlice
 from activeseg.model.training import Recipe, train
 from activeseg.progress import Silent
 from activeseg.project.scans import cohort_network
 
 
 def main() -> None:
-    """Train once and print one line."""
+    """Train and print a line for each number of slices."""
+    a = _arguments()
+    cohort = open_cohort(a.cohort)
+    pool_ids, test_ids = split(cohort, a.seed, a.pool, a.test)
+    pool, test = only(cohort, pool_ids), only(cohort, test_ids)
+    config = cohort_network(pool, "auto")
+    order = _drawn(pool, config, a.seed)
+    weights: Weights | None = None
+    with patch("activeseg.model.training.build", _with_norm(a.norm)):
+        for number, count in enumerate(int(each) for each in a.slices.split(",")):
+            recipe = Recipe(steps=a.steps, batch=a.batch, learning_rate=a.rate)
+            recipe = recipe if weights is None else recipe.going_on()
+            start = time.process_time()
+            seed = a.seed + 7919 * number
+            trained = train(order[:count], [], config, recipe, seed, Silent(), weights)
+            seconds = time.process_time() - start
+            if not a.fresh:
+                weights = trained.network.state_dict()
+            quality = evaluate(SliceModel(trained.network, config), test, "auto", Silent())
+            print(
+                f"{min(count, len(order))} slices, {recipe.steps} steps, {seconds:.0f} s: "
+                f"Dice {quality.dice:.3f} ("
+                + " ".join(f"{n} {v:.3f}" for n, v in quality.structures.items() if v is not None)
+                + ")",
+                flush=True,
+            )
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cohort", type=Path, required=True)
-    parser.add_argument("--slices", type=int, default=80)
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--slices", default="80", help="one number or several, ascending")
+    parser.add_argument("--steps", type=int, default=Recipe().steps)
     parser.add_argument("--batch", type=int, default=Recipe().batch)
+    parser.add_argument("--rate", type=float, default=Recipe().learning_rate)
     parser.add_argument("--norm", choices=("batch", "instance"), default="batch")
+    parser.add_argument("--fresh", action="store_true", help="each from fresh weights")
     parser.add_argument("--pool", type=int, default=30)
     parser.add_argument("--test", type=int, default=15)
     parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def _drawn(pool: Cohort, config: NetworkConfig, seed: int) -> list[LabelledSlice]:
+    """All slices of the pool that show a structure, in the order in which they are taken."""
+    rng = np.random.default_rng(100 + seed)
+    turns: list[tuple[int, int, LabelledSlice]] = []
+    for number, volume in enumerate(pool.volumes):
+        every = pool_slices(only(pool, [volume.id]), config, "auto", Silent())
+        shown = [each for each in every if bool((each.label > 1).any())]
+        turns += [
+            (turn, number, shown[k]) for turn, k in enumerate(rng.permutation(len(shown)).tolist())
+        ]
+    places = rng.permutation(len(pool.volumes))
+    turns.sort(key=lambda each: (each[0], places[each[1]]))
+    return [each for _, _, each in turns]
+
+
+def _with_norm(norm: str) -> Callable[[NetworkConfig], nn.Module]:
+    """The built-in network, with instance norm in place of batch norm where that is asked for."""
 
     def with_norm(config: NetworkConfig) -> nn.Module:
         network = build(config)
-        if arguments.norm == "instance":
+        if norm == "instance":
             for module in list(network.modules()):
                 for name, child in list(module.named_children()):
                     if isinstance(child, nn.BatchNorm2d):
                         setattr(module, name, nn.InstanceNorm2d(child.num_features))
         return network
 
-    cohort = open_cohort(arguments.cohort)
-    pool_ids, test_ids = split(cohort, arguments.seed, arguments.pool, arguments.test)
-    pool, test = only(cohort, pool_ids), only(cohort, test_ids)
-    config = cohort_network(pool, "auto")
-    everything = pool_slices(pool, config, "auto", Silent())
-    chosen = np.random.default_rng(arguments.seed).permutation(len(everything))[: arguments.slices]
-    slices = [everything[number] for number in chosen]
-    start = time.process_time()
-    with patch("activeseg.model.training.build", with_norm):
-        trained = train(
-            slices,
-            [],
-            config,
-            Recipe(steps=arguments.steps, batch=arguments.batch),
-            arguments.seed,
-            Silent(),
-        )
-    seconds = time.process_time() - start
-    quality = evaluate(SliceModel(trained.network, config), test, "auto", Silent())
-    structures = " ".join(f"{n} {v:.3f}" for n, v in quality.structures.items() if v is not None)
-    print(
-        f"slices {len(slices)} steps {arguments.steps} batch {arguments.batch} "
-        f"norm {arguments.norm} seed {arguments.seed}: {seconds:.0f} s, "
-        f"Dice {quality.dice:.3f} ({structures})"
-    )
+    return with_norm
 
 
 if __name__ == "__main__":

@@ -24,6 +24,9 @@ HEAVY = (
     *("sklearn.cluster", "torch._dynamo"),
 )
 
+CALLS = ("open", "fsync", "replace", "unlink", "mkdir", "link", "rename")
+"""What of `os` a step towards the disk is."""
+
 Report = Callable[[str], None]
 
 
@@ -107,6 +110,51 @@ def killed_at_call(number: int, names: Sequence[str]) -> Iterator[list[str]]:
             setattr(os, name, function)
 
 
+def do_until_call(act: Callable[[Path], object], folder: Path, number: int) -> None:
+    """Do ``act(folder)``, dying just before one of its `CALLS`; note those that it made."""
+    with killed_at_call(number, CALLS) as calls:
+        act(folder)
+    (folder / "calls.txt").write_text(" ".join(calls))
+
+
+def killed_at_each_step(
+    act: Callable[[Path], object],
+    prepare: Callable[[Path], object],
+    root: Path,
+    preload: Sequence[str] = (),
+) -> tuple[list[str], Iterator[Path]]:
+    """Do the same thing again and again, killed just before its first step, its second, ….
+
+    Args:
+        act: What is done, a function of a module; it is given a folder.
+        prepare: Makes what `act` needs in a folder that is new.
+        root: Where the folders are; ``root / "whole"`` is that of an undisturbed run.
+        preload: Modules that the fork server imports.
+
+    Returns:
+        The steps of the undisturbed run, and the folder of each killed one, made when it is
+        asked for.
+    """
+
+    def prepared(name: str) -> Path:
+        (root / name).mkdir()
+        prepare(root / name)
+        return root / name
+
+    whole = prepared("whole")
+    assert run_child(do_until_call, act, whole, 0, preload=preload) == 0
+    steps = (whole / "calls.txt").read_text().split()
+
+    def killed() -> Iterator[Path]:
+        for number in range(1, len(steps) + 1):
+            folder = prepared(str(number))
+            code = run_child(do_until_call, act, folder, number, preload=preload)
+            assert code == -signal.SIGKILL
+            yield folder
+
+    return steps, killed()
+
+
 def run_child(work: Callable[..., None], *args: Any, preload: Sequence[str] = ()) -> int:
     """Run ``work(*args)`` in a child to its end.
 
@@ -119,6 +167,19 @@ def run_child(work: Callable[..., None], *args: Any, preload: Sequence[str] = ()
     code = child.exitcode
     assert code is not None
     return int(code)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that ended and waits for its parent (a zombie) does not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/stat")
+    try:
+        return status.read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return not Path("/proc").is_dir()  # ended just now, or no /proc to ask (macOS)
 
 
 def _begin(begun: Any, file: str, work: Callable[..., None], args: tuple[Any, ...]) -> None:

@@ -6,11 +6,15 @@ the Segment Editor's node and logic, and three slice views (nodes and logics, no
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 import slicer
 import vtk
+
+from activeseg_slicer.scene import SceneDesk
 
 # Red, Green, Yellow and the planes that the application starts them with.
 VIEWS = {"Red": "Axial", "Green": "Coronal", "Yellow": "Sagittal"}
@@ -93,3 +97,20 @@ class MrmlScene:
         logic.ResizeSliceNode(300, 300)
         self.application.GetSliceLogics().AddItem(logic)
         return logic
+
+
+@contextmanager
+def desk_on(mrml: MrmlScene, project: str = "one", undo: bool = False) -> Iterator[SceneDesk]:
+    """A desk in a scene, closed in the end; with `undo` the editor's logic keeps its history."""
+    desk = SceneDesk(
+        mrml.scene,
+        mrml.application,
+        mrml.slice_nodes,
+        mrml.editor_node,
+        project=project,
+        history=LogicHistory(mrml.editor) if undo else None,
+    )
+    try:
+        yield desk
+    finally:
+        desk.close()

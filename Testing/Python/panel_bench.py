@@ -15,6 +15,7 @@ from activeseg.keys import Plane, SliceKey
 from activeseg.project import Project
 from mrml_scene import MrmlScene
 from rounds_by_hand import batch, suggestion
+from tiny_cohort import copied, new_project, write_tiny_cohort
 
 FACE = ("activeseg_slicer.panel", "activeseg_slicer.selftest")
 
@@ -25,6 +26,13 @@ def ask(project: Project, *keys: str, number: int = 0, **changes: object) -> Non
         suggestion(SliceKey.parse(key), rank, **changes) for rank, key in enumerate(keys, start=1)
     ]
     project.round(number).write_batch(batch(number, asked, budget_minutes=10.0))
+
+
+def asked_project(folder: Path, volumes: int, *keys: str) -> Project:
+    """A project of a tiny cohort, with a batch that asks for these slices."""
+    project = new_project(folder / "one", write_tiny_cohort(folder / "cohort", volumes))
+    ask(project, *keys)
+    return project
 
 
 class Bench:
@@ -135,3 +143,9 @@ def panel_bench(monkeypatch: pytest.MonkeyPatch, root: Path) -> Iterator[Bench]:
     made = Bench(monkeypatch, root)
     yield made
     made.close()
+
+
+@pytest.fixture(name="project")
+def own_copy(untouched: Project, tmp_path: Path) -> Project:
+    """A copy of the module's project, to be changed by one test."""
+    return copied(untouched, tmp_path / "project")

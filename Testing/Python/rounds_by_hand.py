@@ -89,6 +89,9 @@ def scores(
         how=np.full(count, "correct", dtype="U7"),
         doubt=np.full(count, "", dtype="U160"),
         energy=np.full(count, np.nan),
+        foreground_entropy=np.full(count, 0.04),
+        top_patches=np.full(count, 0.1),
+        gradient=np.full((count, (1 + structures) ** 2), 0.01),
     )
     assert made.evidence.shape[2] == len(EVIDENCE) - 1  # the trend is not stored
     return replace(made, **{name: np.asarray(value) for name, value in changes.items()})

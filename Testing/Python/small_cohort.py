@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
+
 from activeseg.cohort import Cohort, CohortVolume, Geometry, Structure
+from activeseg.project import Project
 
 STRUCTURES = (Structure("liver", 1), Structure("spleen", 4))
 
@@ -39,3 +42,16 @@ def small_cohort(root: Path) -> Cohort:
         for name, geometry in sorted(GEOMETRIES.items())
     )
     return Cohort(root, volumes, STRUCTURES)
+
+
+def small_project(folder: Path) -> Project:
+    """A project of the small cohort in ``folder / "project"``, in which nothing was asked yet."""
+    cohort = small_cohort(folder / "cohort")
+    return Project.create(folder / "project", cohort, "all", "auto", 0, "scratch")
+
+
+def plain_mask(value: int) -> np.ndarray:
+    """A block of a label value on an axial slice of the volume `plain`."""
+    found = np.zeros((6, 5), np.uint8)
+    found[1:4, 2:] = value
+    return found

@@ -33,6 +33,9 @@ class Slice:
     features: tuple[float, ...] = ()
     information: float | None = None
     blank_seconds: float | None = None
+    contour_mm: float = 40.0
+    gradient: tuple[float, ...] | None = None
+    truth: tuple[bool, ...] | None = None
 
     def place(self) -> tuple[str, int, int]:
         return self.volume, PLANES.index(self.plane), self.index
@@ -46,6 +49,7 @@ def pool_of(
     round_number: int = 1,
     scored: bool = True,
     structures: int = 1,
+    annotated_features: Sequence[tuple[float, ...]] | None = None,
 ) -> Pool:
     """The columns of some slices; `structures` only matters where there are no slices."""
     rows = sorted(slices, key=Slice.place)
@@ -65,6 +69,10 @@ def pool_of(
         information=_column(rows, "information", 1),
         blank_seconds=_column(rows, "blank_seconds", 1),
         redundancy_mm=redundancy_mm,
+        annotated_features=(
+            None if annotated_features is None else np.array(annotated_features, dtype=np.float32)
+        ),
+        truth_shown=_truth(rows, structures),
     )
 
 
@@ -104,7 +112,28 @@ def _scored(rows: list[Slice], round_number: int, structures: int) -> Scored:
         doubt=np.array([row.doubt for row in rows], dtype=np.str_),
         round=round_number,
         energy=value,
+        foreground_entropy=value,
+        top_patches=value,
+        contour_mm=np.array([row.contour_mm for row in rows], dtype=np.float64),
+        gradient=_gradient(rows, value, 1 + shown.shape[1]),
     )
+
+
+def _gradient(rows: list[Slice], value: np.ndarray, classes: int) -> np.ndarray:
+    """`[C * C, N]`; where it is not given, all entries are the slice's value."""
+    if not rows:
+        return np.zeros((classes**2, 0))
+    each = [row.gradient or (float(v),) * classes**2 for row, v in zip(rows, value, strict=True)]
+    return np.array(each, dtype=np.float64).T
+
+
+def _truth(rows: list[Slice], structures: int) -> np.ndarray | None:
+    """The column if all rows have it; a pool without rows knows the truth of all of them."""
+    if any(row.truth is None for row in rows):
+        return None
+    if not rows:
+        return np.zeros((structures, 0), dtype=bool)
+    return np.array([row.truth for row in rows], dtype=bool).T
 
 
 def _column(rows: list[Slice], name: str, ndim: int) -> np.ndarray | None:

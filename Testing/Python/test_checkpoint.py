@@ -15,6 +15,7 @@ from torch import nn
 
 from activeseg.errors import ModelError
 from activeseg.model.network import NetworkConfig, build, load, load_members, save, seeded
+from activeseg.model.scan import PLACES
 
 CT = NetworkConfig(image_channels=2, structures=(3, 7, 255), pixel_mm=0.7813, modality="ct-offset")
 FACTS = {"round": 2, "seed": 7, "annotations": {"case_001/axial/004": "ab12"}, "empty": []}
@@ -52,7 +53,7 @@ def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
     network = build(CT)
     network.train()
-    network(torch.rand(2, 6, 16, 16))  # so that batch norm has seen something
+    network(torch.rand(2, 6 + PLACES, 16, 16))  # so that batch norm has seen something
     save(path, network, CT, FACTS)
     found, config, facts = load(path)
     assert config == CT
@@ -184,7 +185,7 @@ def test_folder_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "contents", [{"weights": {}}, [1, 2], torch.zeros(3), {"format": 2}, {"format": "1"}, None]
+    "contents", [{"weights": {}}, [1, 2], torch.zeros(3), {"format": 1}, {"format": "2"}, None]
 )
 def test_other_torch_file_is_refused(tmp_path: Path, contents: object) -> None:
     path = tmp_path / "other.pt"

@@ -252,6 +252,18 @@ def test_four_processes_never_get_the_same_slice(tmp_path):
     assert project.open_suggestions() == []
 
 
+def test_of_many_slices_those_that_are_held_are_found(tmp_path: Path) -> None:
+    asked = [SliceKey(name, Plane.AXIAL, k) for name in ("a/b", "a", "never") for k in range(4)]
+    for key in (asked[1], asked[6]):
+        claims.take(tmp_path, key, "ada")
+    claims.take(tmp_path, asked[2], "bob", minutes=-1)
+    claims.take(tmp_path, SliceKey("a", Plane.CORONAL, 1), "eve")  # nobody asks about it
+    (tmp_path / "a" / "notes.txt").write_text("?")
+    found = claims.holders(tmp_path, asked)
+    assert found == {key: claims.holder(tmp_path, key) for key in (asked[1], asked[6])}
+    assert claims.holders(tmp_path / "nothing", asked) == {}
+
+
 def test_every_live_claim_is_listed(tmp_path: Path) -> None:
     one, other, free = (SliceKey("a b", Plane.AXIAL, k) for k in (1, 2, 3))
     claims.take(tmp_path, one, "ada")

@@ -353,6 +353,17 @@ def test_an_answer_can_be_undone(walked, project, run):
     assert found.out == f"withdrew {other}\n"
 
 
+def test_an_undo_says_which_older_mask_counts_again(walked, project, run, cohort):
+    key = json.loads(walked[1]["status"])["accepted"][0]
+    (older,) = Project.open(project).history(SliceKey.parse(key))
+    mask = label_of(cohort, key)
+    assert run("annotate", project, key, "--mask", mask, "--author", "bob").code == 0
+    found = run("annotate", project, key, "--undo", "--author", "bob")
+    day, time_of_day = older.time[:10], older.time[11:16]
+    assert found.out == (f"withdrew {key}; ada's mask of {day} {time_of_day} UTC counts again\n")
+    assert run("annotate", project, key, "--undo", "--author", "ada").out == f"withdrew {key}\n"
+
+
 def test_an_undo_takes_no_mask_and_no_seconds(walked, project, run):
     key = json.loads(walked[1]["status"])["accepted"][0]
     refused(run("annotate", project, key), "--mask --undo")
@@ -618,9 +629,37 @@ def test_bad_predictions(run, project, tmp_path):
     refused(unknown, "v99: no such volume among the 4 of the cohort")
     refused(run("predict", project, "v00", "-o", tmp_path / "out.png"), "expected a name in .nii")
     nowhere = run("predict", project, "v00", "-o", tmp_path / "no" / "out.nrrd")
-    refused(nowhere, "cannot be written")
+    refused(nowhere, "cannot be written; there is no folder", str(tmp_path / "no"), "make it first")
     refused(run("predict", project, "v00"), "-o")
     assert not any(tmp_path.rglob("out.*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("predict", "v00", "-o", "no/out.nii.gz"), "there is no folder no"),
+        (("predict", "v00", "-o", "out.png"), "expected a name in .nii"),
+        (("predict", "v99", "-o", "out.nrrd"), "v99: no such volume"),
+        (("suggest", "--minutes", "3", "--strategy", "clever"), "no strategy 'clever'"),
+        (("round", "--minutes", "3", "--strategy", "clever"), "no strategy 'clever'"),
+    ],
+)
+def test_a_slip_of_the_pen_is_told_before_torch_is_loaded(walked, tmp_path, words, said):
+    """Which takes seconds; here it could not be loaded at all."""
+    verb, *rest = words
+    code = (
+        "import sys; sys.modules['torch'] = None; from activeseg.cli import main; "
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, verb, str(walked[0]), *rest],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    refused(Done(done.returncode, done.stdout, done.stderr), said)
 
 
 def test_unknown_commands(run):
@@ -729,13 +768,13 @@ def test_a_cancelled_round_leaves_a_valid_project(project, cohort, run, number):
     assert json.loads(again.out)["round"] == 2
 
 
-def test_a_request_to_end_is_heard_inside_a_transform(project, run, monkeypatch):
-    """MONAI wraps every Exception that passes through it."""
+def test_a_request_to_end_is_heard_inside_a_network(project, run, monkeypatch):
+    """Whatever MONAI or torch wrap what passes through them in."""
 
-    def randomize(*_):
+    def forward(*_):
         signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr("monai.transforms.RandScaleIntensity.randomize", randomize)
+    monkeypatch.setattr("monai.networks.blocks.ResidualUnit.forward", forward)
     found = run("train", project, "--steps", 2)
     assert found.err == "activeseg: cancelled; what was finished before is kept\n"
     assert (found.code, found.out) == (130, "")

@@ -133,11 +133,16 @@ def nothing_judged() -> Judged:
     return judged(0, 0)
 
 
-def test_typical_evidence_gives_the_typical_dice_before_anything_is_judged() -> None:
+@pytest.mark.parametrize(
+    ("several_views", "fill", "dice"), [(True, 0.81, 0.83), (False, 0.75, 0.81)]
+)
+def test_typical_evidence_gives_the_typical_dice_before_anything_is_judged(
+    several_views: bool, fill: float, dice: float
+) -> None:
     evidence = np.full((1, len(EVIDENCE)), np.nan)
-    evidence[0, FILL] = 0.75
-    found = DiceEstimator.learn(nothing_judged(), True).slices(evidence, np.ones(1))
-    assert found.dice == pytest.approx([0.81])
+    evidence[0, FILL] = fill
+    found = DiceEstimator.learn(nothing_judged(), several_views).slices(evidence, np.ones(1))
+    assert found.dice == pytest.approx([dice])
     assert found.low[0] < 0.65
     assert found.high[0] > 0.97
 

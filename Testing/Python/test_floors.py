@@ -22,7 +22,7 @@ FLOORS = {
     "uncertainty": 3, "representativeness": 3, "quality": 3, "cost": 3, "minutes": 3,
     "sampling": 4,
     "project": 5,
-    "oracle": 6, "phantom": 6, "loop": 6, "report": 6,
+    "oracle": 6, "phantom": 6, "loop": 6, "report": 6, "benchmark": 6,
     "cli": 7, "__main__": 7,
 }  # fmt: skip
 
@@ -34,6 +34,8 @@ NEIGHBOURS = {
     ("minutes", "cost"),
     ("loop", "oracle"),
     ("loop", "report"),
+    ("benchmark", "loop"),
+    ("benchmark", "report"),
     ("__main__", "cli"),
 }
 
@@ -47,7 +49,7 @@ HOMES = {
     "SimpleITK": {"cohort", "annotations"},
     "sklearn": {"uncertainty", "representativeness", "quality", "cost", "sampling"},
     "threadpoolctl": {"uncertainty", "representativeness", "quality", "cost", "sampling"},
-    "matplotlib": {"report"},
+    "matplotlib": {"report", "benchmark"},
     "rich": {"progress", "cli"},
     "filelock": {"project"},
 }

@@ -7,7 +7,7 @@ import pytest
 
 from activeseg.errors import AnnotationError, CohortError, ProjectError
 from activeseg.keys import Plane, SliceKey
-from activeseg.project import Project, project_status, undo
+from activeseg.project import Project, claims, project_status, undo
 from activeseg.project import answers as answers_module
 from activeseg_slicer.flow import Session, State
 from activeseg_slicer.flow.session import RENEW_S
@@ -25,7 +25,7 @@ def ada(project):
 
 
 def states(person):
-    return [str(row.state) for row in person.session.rows()]
+    return [str(row.state) for row in person.session.look().rows]
 
 
 def accepted_mask(project, key):
@@ -39,12 +39,13 @@ class TestTheWayThroughABatch:
         row = ada.session.next()
         assert (row.key, row.rank, row.state) == (KEYS[0], 1, State.CURRENT)
         assert (row.volume, row.plane, row.index) == ("v00", Plane.AXIAL, 2)
-        assert (row.expected_dice, row.minutes, row.how) == (0.5, 1.25, "correct")
+        assert (row.expected_dice, row.minutes) == (0.5, 1.25)
+        assert row.reason == "uncertain at the border"
         assert ada.session.current_row == row
         assert ada.session.current is ada.desk.sheet
         assert project.holder(KEYS[0]).author == "ada"
         assert states(ada) == ["current", "open", "open", "open"]
-        assert [row.rank for row in ada.session.rows()] == [1, 2, 3, 4]
+        assert [row.rank for row in ada.session.look().rows] == [1, 2, 3, 4]
 
     def test_accept_writes_exactly_what_is_painted_and_goes_on(self, project, ada):
         ada.session.next()
@@ -61,7 +62,7 @@ class TestTheWayThroughABatch:
         assert project.holder(KEYS[0]) is None
         assert project.holder(KEYS[1]).author == "ada"
         assert ada.session.clock.seconds == 0.0
-        assert ada.session.rows()[0].who == "ada"
+        assert ada.session.look().rows[0].who == "ada"
 
     @pytest.mark.parametrize("key", KEYS, ids=str)
     def test_what_is_laid_is_what_is_accepted_in_every_geometry(self, project, ada, key):
@@ -72,14 +73,14 @@ class TestTheWayThroughABatch:
         np.testing.assert_array_equal(accepted_mask(project, key), proposal(key))
 
     def test_the_batch_ends_with_an_empty_desk(self, project, ada):
-        assert not ada.session.answered
+        assert not ada.session.look().answered
         assert ada.session.next().key == KEYS[0]
         for key in KEYS[1:]:
             assert ada.session.accept().key == key
-        assert not ada.session.answered
+        assert not ada.session.look().answered
         assert ada.session.accept() is None
         assert (ada.desk.sheet, ada.session.current) == (None, None)
-        assert ada.session.answered
+        assert ada.session.look().answered
         assert ada.session.next() is None
         assert states(ada) == ["accepted"] * 4
         assert sorted(project.annotations()) == sorted(KEYS)
@@ -90,9 +91,9 @@ class TestTheWayThroughABatch:
         project = Project.create(tmp_path / "new", tiny_cohort(), "all", "auto", 0, "unet25d")
         ada = Person(project, "ada")
         assert ada.session.next() is None
-        assert not ada.session.answered
-        assert ada.session.rows() == []
-        progress = ada.session.progress()
+        assert not ada.session.look().answered
+        assert ada.session.look().rows == []
+        progress = ada.session.look().progress
         assert (progress.round, progress.minutes, progress.budget_minutes) == (None, 0.0, 0.0)
         assert set(progress.counts.values()) == {0}
 
@@ -146,13 +147,13 @@ class TestAnswers:
         assert ada.session.skip("no contrast").key == KEYS[1]
         (skipped,) = project.skips()
         assert (skipped.key, skipped.author, skipped.reason) == (KEYS[0], "ada", "no contrast")
-        row = ada.session.rows()[0]
+        row = ada.session.look().rows[0]
         assert (row.state, row.who) == (State.SKIPPED, "ada")
         assert project.drafts("ada") == {}
         assert project.holder(KEYS[0]) is None
         for _ in KEYS[1:]:
             ada.session.skip()
-        assert ada.session.answered
+        assert ada.session.look().answered
         with pytest.raises(AnnotationError, match="no slice is on the desk"):
             ada.session.skip()
         # It can be answered all the same.
@@ -173,7 +174,7 @@ class TestAnswers:
         both = project.history(KEYS[0])
         assert [each.seconds for each in both] == [40.0, 5.0]
         np.testing.assert_array_equal(project.read_annotation(both[0]), first)
-        assert ada.session.progress().minutes == pytest.approx(45 / 60)
+        assert ada.session.look().progress.minutes == pytest.approx(45 / 60)
 
     def test_undo_withdraws_and_lays_the_same_mask_again(self, project, ada):
         assert not ada.session.can_undo
@@ -198,7 +199,7 @@ class TestAnswers:
         np.testing.assert_array_equal(ada.desk.mask(), begun)
         assert ada.session.clock.seconds == 8.0
         np.testing.assert_array_equal(accepted_mask(project, KEYS[0]), painted)
-        assert ada.session.progress().minutes == pytest.approx(42 / 60)
+        assert ada.session.look().progress.minutes == pytest.approx(42 / 60)
 
     def test_undo_goes_back_answer_by_answer(self, project, ada):
         ada.session.next()
@@ -242,6 +243,29 @@ class TestAnswers:
         assert ada.session.current.key == KEYS[1]
         assert project.holder(KEYS[0]) is None
         assert ada.session.undo() is None
+
+    def test_a_disk_that_refuses_an_undo_leaves_it_to_be_tried_again(
+        self, project, ada, monkeypatch
+    ):
+        ada.session.next()
+        ada.work(40.0, value=4)
+        painted = ada.desk.mask()
+        ada.session.accept()
+
+        def full(*_):
+            raise AnnotationError("nothing was undone: No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(answers_module, "take_back", full)
+            with pytest.raises(AnnotationError, match="No space"):
+                ada.session.undo()
+        assert ada.session.current.key == KEYS[1]
+        assert set(project.annotations()) == {KEYS[0]}
+        assert project.holder(KEYS[0]) is None
+        assert ada.session.can_undo
+        assert ada.session.undo().key == KEYS[0]
+        np.testing.assert_array_equal(ada.desk.mask(), painted)
+        assert project.annotations() == {}
 
     def test_back_walks_the_way_that_was_come(self, project, ada):
         assert not ada.session.can_go_back
@@ -359,7 +383,7 @@ class TestWhileANewBatchArrives:
         ada.session.next()
         ada.work(5.0, value=4)
         ask(project, 1, self.NEW)
-        rows = ada.session.rows()
+        rows = ada.session.look().rows
         assert [(row.key, row.rank, row.state) for row in rows] == [
             (self.NEW[0], 1, State.OPEN),
             (self.NEW[1], 2, State.OPEN),
@@ -385,10 +409,10 @@ class TestWhileANewBatchArrives:
         painted = ada.desk.mask()
         ada.session.leave()
         ask(project, 0, self.NEW)  # nobody asks for it any more
-        row = ada.session.rows()[-1]
+        row = ada.session.look().rows[-1]
         assert (row.key, row.rank, row.state) == (KEYS[0], 0, State.DRAFT)
         assert (row.minutes, row.expected_dice, row.reason) == (None, None, "")
-        assert sum(ada.session.progress().counts.values()) == 2
+        assert sum(ada.session.look().progress.counts.values()) == 2
         ada.session.open(KEYS[0])
         np.testing.assert_array_equal(ada.desk.mask(), painted)
         ada.session.accept()
@@ -437,6 +461,45 @@ class TestUnreadable:
         mended.append("v01")
         assert ada.session.next().key == KEYS[2]
 
+    def test_a_desk_that_refuses_the_next_slice_keeps_the_strokes_of_the_last(
+        self, project, ada, monkeypatch
+    ):
+        """As where the clinician has resampled the segmentation of that volume."""
+        ada.session.next()
+        ada.work(25.0, value=4)
+        painted = ada.desk.mask()
+        lay = ada.desk.lay
+
+        def refuses(sheet):
+            if sheet.key == KEYS[1]:
+                raise AnnotationError("the segmentation has other voxels", str(sheet.key))
+            lay(sheet)
+
+        monkeypatch.setattr(ada.desk, "lay", refuses)
+        with pytest.raises(AnnotationError, match="other voxels"):
+            ada.session.next()
+        assert (ada.session.current, ada.desk.sheet) == (None, None)
+        assert project.working_on() == {}
+        assert not ada.session.clock.started
+        assert ada.session.next().key == KEYS[0]
+        np.testing.assert_array_equal(ada.desk.mask(), painted)
+        assert ada.session.clock.seconds == 25.0
+        assert ada.session.accept().key == KEYS[2]  # past the one that was refused
+
+    def test_what_is_damaged_elsewhere_does_not_keep_a_slice_from_being_laid(
+        self, project, ada, monkeypatch
+    ):
+        """Only reading ahead needs it."""
+        ada.session.open(KEYS[1])
+
+        def damaged(*_, **__):
+            raise ProjectError("damaged")
+
+        monkeypatch.setattr(ada.session._reading, "ahead_of", damaged)
+        assert ada.session.next().key == KEYS[0]
+        assert ada.session.current.key == ada.desk.sheet.key == KEYS[0]
+        assert project.working_on().keys() == {KEYS[0]}
+
     def test_a_damaged_draft_is_named_and_nothing_is_claimed(self, project, ada):
         ada.session.next()
         ada.work(5.0, value=4)
@@ -459,26 +522,26 @@ class TestTwoPeople:
         assert bob.session.next().key == KEYS[1]
         assert states(ada) == ["current", "taken", "open", "open"]
         assert states(bob) == ["taken", "current", "open", "open"]
-        assert [row.who for row in ada.session.rows()] == ["", "bob", "", ""]
+        assert [row.who for row in ada.session.look().rows] == ["", "bob", "", ""]
         with pytest.raises(AnnotationError, match="bob works on it now"):
             ada.session.open(KEYS[1])
         assert ada.session.current.key == KEYS[0]
         bob.work(60.0, value=4)
         bob.session.accept()
-        row = ada.session.rows()[1]
+        row = ada.session.look().rows[1]
         assert (row.state, row.who) == (State.ACCEPTED, "bob")
         # Ada may revise it, and sees what Bob accepted.
         ada.session.open(KEYS[1])
         np.testing.assert_array_equal(ada.desk.mask(), accepted_mask(project, KEYS[1]))
         np.testing.assert_array_equal(ada.desk.sheet.mask, ada.desk.mask())
-        assert ada.session.progress().minutes == 1.0
+        assert ada.session.look().progress.minutes == 1.0
 
     def test_with_all_held_by_others_there_is_nothing_for_the_third(self, tmp_path):
         project = flow_project(tmp_path / "project", keys=KEYS[:2])
         people = [Person(project, name) for name in ("ada", "bob", "eve")]
         found = [person.session.next() for person in people]
         assert [row.key if row else None for row in found] == [*KEYS[:2], None]
-        assert not people[2].session.answered
+        assert not people[2].session.look().answered
         assert people[0].session.accept() is None
         assert people[0].desk.sheet is None
         people[1].session.leave()
@@ -506,7 +569,7 @@ def test_progress_counts_the_batch(project, ada):
     ada.work(30.0, value=4)
     bob = Person(project, "bob")
     bob.session.next()
-    progress = ada.session.progress()
+    progress = ada.session.look().progress
     assert (progress.round, progress.minutes, progress.budget_minutes) == (0, 1.5, 30.0)
     assert {str(state): count for state, count in progress.counts.items()} == {
         "current": 1,
@@ -518,7 +581,23 @@ def test_progress_counts_the_batch(project, ada):
     }
     # A later batch has a budget of its own.
     ask(project, 1, [KEYS[3], SliceKey("v02", Plane.AXIAL, 3)])
-    assert ada.session.progress().minutes == 0.0
+    assert ada.session.look().progress.minutes == 0.0
+
+
+def test_a_look_goes_into_the_folders_of_slices_that_somebody_touched(project, ada, monkeypatch):
+    """A batch may hold thousands of others."""
+    ada.session.next()
+    ada.session.accept()
+    seen = []
+    for module, name in ((answers_module, "slice_records"), (claims, "holder")):
+        look = getattr(module, name)
+        monkeypatch.setattr(
+            module, name, lambda root, key, look=look: seen.append(key) or look(root, key)
+        )
+    assert [str(row.state) for row in ada.session.look().rows] == [
+        *("accepted", "current", "open", "open")
+    ]
+    assert seen == [KEYS[0], KEYS[1]]  # its answer, and the claim
 
 
 def test_an_empty_mask_has_the_slices_shape(project, ada):

@@ -208,13 +208,13 @@ class Together(RuleBasedStateMachine):
             draft = self.project.read_draft(key, name)
             np.testing.assert_array_equal(draft.mask, mask)
             assert draft.seconds == seconds
-            drafted = [row.key for row in self.people[name].session.rows()]
+            drafted = [row.key for row in self.people[name].session.look().rows]
             assert key in drafted
 
     @invariant()
     def the_table_says_who_is_where(self):
         for name, person in self.people.items():
-            rows = {row.key: row for row in person.session.rows()}
+            rows = {row.key: row for row in person.session.look().rows}
             current = [key for key, row in rows.items() if row.state is State.CURRENT]
             assert current == [key for key in [self.current(name)] if key]
             for key, row in rows.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from activeseg.keys import Plane
 from activeseg.model import inference, precision
 from activeseg.model.inference import SliceModel, dropout_only, padded_logits
 from activeseg.model.network import STRIDE, NetworkConfig, build, save, seeded
-from activeseg.model.scan import Scan, axis_of
+from activeseg.model.scan import PLACES, Scan, axis_of
 
 AXIAL, CORONAL, SAGITTAL = Plane.AXIAL, Plane.CORONAL, Plane.SAGITTAL
 ALL = (AXIAL, CORONAL, SAGITTAL)
@@ -270,10 +271,22 @@ def test_samples_of_a_box_have_its_shape() -> None:
     assert np.allclose(found[0, 1], sigmoid(scan.channels[0])[box], atol=1e-6)
 
 
-def test_samples_without_dropout_are_the_plain_prediction() -> None:
-    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Conv2d(4, 2, 1))
+def test_samples_without_dropout_are_the_plain_prediction_of_each_plane_in_turn() -> None:
+    network = nn.Sequential(nn.Conv2d(3 + PLACES, 4, 1), nn.BatchNorm2d(4), nn.Conv2d(4, 2, 1))
     model, scan = SliceModel(network, config_of()), noise((3, 8, 8), ALL)
-    assert np.array_equal(sampled(model, scan, 1, 0)[0], model.probabilities(scan))
+    found = sampled(model, scan, 4, 0)
+    for sample, plane in zip(found, (*ALL, AXIAL), strict=True):
+        assert np.array_equal(sample, model.probabilities(replace(scan, planes=(plane,))))
+
+
+def test_a_part_is_seen_as_in_the_whole() -> None:
+    model, scan = fresh(structures=2), noise((6, 32, 32), (AXIAL,))
+    # One slice and its neighbours, so that nothing is missing round it.
+    box = (slice(2, 5), slice(None), slice(None))
+    whole, part = model.probabilities(scan), model.probabilities(scan.part(box))
+    assert np.allclose(part[:, 1], whole[:, 3], atol=1e-2)
+    lost = replace(scan.part(box), corner=(0, 0, 0), whole=None)
+    assert not np.allclose(model.probabilities(lost)[:, 1], whole[:, 3], atol=1e-2)
 
 
 def test_sampling_leaves_network_and_torch_as_they_were() -> None:
@@ -349,13 +362,17 @@ def test_snapshots_are_the_answers_of_the_members_and_leave_the_network() -> Non
     assert np.array_equal(model.probabilities(scan), wanted[2])
 
 
-def test_sides_are_softmax_maps_of_the_box() -> None:
+def test_sides_are_the_labels_of_each_side_output_in_each_view() -> None:
     model, scan = fresh(structures=2), noise((6, 20, 22), ALL)
-    found = model.sides(scan, (slice(1, 4), slice(3, 20), slice(0, 9)))
-    assert [side.shape for side in found] == [(3, 3, 17, 9)] * 2
-    assert all(np.allclose(side.sum(axis=0), 1, atol=1e-5) for side in found)
-    assert not np.array_equal(found[0], found[1])
-    assert SliceModel(Pointwise(), config_of()).sides(scan, WHOLE) == ()
+    for value, head in enumerate(model._network.heads):  # each says another class everywhere
+        nn.init.zeros_(head.weight)
+        nn.init.zeros_(head.bias)
+        head.bias.data[value + 1] = 1
+    for view in model.views(scan):
+        assert [(side.shape, side.dtype) for side in view.sides] == [(scan.shape, np.uint8)] * 2
+        assert [np.unique(side).tolist() for side in view.sides] == [[1], [2]]
+    pointwise = SliceModel(Pointwise(), config_of())
+    assert [len(view.sides) for view in pointwise.views(scan)] == [0, 0, 0]
 
 
 # Dropout

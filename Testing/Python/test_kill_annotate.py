@@ -12,9 +12,9 @@ import pytest
 from activeseg.cohort import write_label
 from activeseg.keys import Plane, SliceKey
 from activeseg.project import Project, annotate, project_status, skip
-from killing import kill_after, killed_at_call, run_child
+from killing import kill_after, killed_at_each_step
 from rounds_by_hand import batch, suggestion
-from small_cohort import GEOMETRIES, small_cohort
+from small_cohort import GEOMETRIES, small_project
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no fork server, no SIGKILL")
 
@@ -24,8 +24,7 @@ KEYS = [SliceKey("oblique", plane, index) for plane in Plane for index in range(
 
 def new_project(folder: Path) -> Project:
     """A project with a batch that shows a proposal, and a mask file of every slice."""
-    cohort = small_cohort(folder / "cohort")
-    project = Project.create(folder / "project", cohort, "all", "activeseg", 0, "scratch")
+    project = small_project(folder)
     entries = [suggestion(key, n, dice=0.5) for n, key in enumerate(KEYS, 1)]
     files = project.round(1)
     files.write_proposals({KEYS[0]: np.ones(shape_of(KEYS[0]), np.uint8)})
@@ -85,69 +84,42 @@ def test_kills_at_random_moments_lose_nothing(tmp_path):
     assert len(set(done)) == len(done)
 
 
-CALLS = ("open", "fsync", "replace", "unlink", "mkdir", "link", "rename")
-
-
-def annotate_until_call(folder, number):
-    """Annotate one slice, dying just before a step; tell how many steps a whole one has."""
+def annotate_one(folder):
     project = Project.open(folder / "project")
-    with killed_at_call(number, CALLS) as calls:
-        annotate(project, KEYS[0], folder / "mask.nrrd", 1.0, "ada")
-    (folder / "calls.txt").write_text(" ".join(calls))
+    annotate(project, KEYS[0], folder / "mask.nrrd", 1.0, "ada")
 
 
 def test_a_kill_before_any_step_leaves_nothing_or_all(tmp_path):
     """Between any two steps towards the disk; what counts is all there or not at all."""
-    whole = tmp_path / "whole"
-    whole.mkdir()
-    new_project(whole)
-    assert run_child(annotate_until_call, whole, 0, preload=PRELOAD) == 0
-    steps = (whole / "calls.txt").read_text().split()
-    assert check(whole, []) == 1
+    steps, killed = killed_at_each_step(annotate_one, new_project, tmp_path, PRELOAD)
+    assert check(tmp_path / "whole", []) == 1
     assert steps.count("replace") == 2  # the image, then the record
     kept = []
-    for number in range(1, len(steps) + 1):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        project = new_project(folder)
-        code = run_child(annotate_until_call, folder, number, preload=PRELOAD)
-        assert code == -signal.SIGKILL
+    for folder in killed:
         kept.append(check(folder, []))
         # The clinician tries again and nothing is in the way.
-        annotate(project, KEYS[0], folder / "mask.nrrd", 1.0, "ada")
+        annotate_one(folder)
         assert check(folder, []) == kept[-1] + 1
     # Not accepted up to the renaming of the record, accepted from then on.
     commit = max(n for n, step in enumerate(steps) if step == "replace") + 1
     assert kept == [0] * commit + [1] * (len(steps) - commit)
 
 
-def skip_until_call(folder, number):
-    """Put one slice aside, dying just before a step; tell how many steps a whole one has."""
-    project = Project.open(folder / "project")
-    with killed_at_call(number, CALLS) as calls:
-        skip(project, KEYS[0], "ada")
-    (folder / "calls.txt").write_text(" ".join(calls))
+def skip_one(folder):
+    skip(Project.open(folder / "project"), KEYS[0], "ada")
 
 
 def test_a_kill_before_any_step_of_a_skip_leaves_nothing_or_all(tmp_path):
-    whole = tmp_path / "whole"
-    whole.mkdir()
-    new_project(whole)
-    assert run_child(skip_until_call, whole, 0, preload=PRELOAD) == 0
-    steps = (whole / "calls.txt").read_text().split()
+    steps, killed = killed_at_each_step(skip_one, new_project, tmp_path, PRELOAD)
     assert steps.count("replace") == 1
     kept = []
-    for number in range(1, len(steps) + 1):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        project = new_project(folder)
-        code = run_child(skip_until_call, folder, number, preload=PRELOAD)
-        assert code == -signal.SIGKILL
+    for folder in killed:
         check(folder, [])
+        project = Project.open(folder / "project")
         kept.append(len(project.skipped()))
         assert project.next_suggestion("bob").key == KEYS[kept[-1]]
         # Whoever tries again succeeds.
-        skip(project, KEYS[0], "ada")
+        skip_one(folder)
         assert project_status(project)["skipped"] == [str(KEYS[0])]
     commit = steps.index("replace") + 1
     assert kept == [0] * commit + [1] * (len(steps) - commit)

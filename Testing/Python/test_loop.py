@@ -15,6 +15,7 @@ from activeseg.cohort.images import write_image, write_label
 from activeseg.errors import CohortError
 from activeseg.keys import Plane, SliceKey
 from activeseg.loop import full
+from activeseg.loop.answers import LoggedAnswer
 from activeseg.loop.arm import ArmPlan, ArmRun, run_arm
 from activeseg.loop.evaluation import evaluate
 from activeseg.loop.full import full_minutes, run_full
@@ -26,10 +27,10 @@ from activeseg.loop.measures import (
     seed_record,
     slice_spearman,
     volume_mae,
+    without_patients,
 )
 from activeseg.loop.split import only, split
 from activeseg.model.training import Recipe
-from activeseg.oracle import Answered
 from activeseg.progress import Silent
 from activeseg.project import Project
 from activeseg.project.predictions import Prediction
@@ -120,6 +121,14 @@ def test_minutes_to_a_dice_by_hand():
     assert minutes_to(steps, 0.9) == pytest.approx(60.0)
     assert minutes_to(steps, 0.91) is None
     assert minutes_to([], 0.5) is None
+    slow = [point | {"minutes_slow": 2 * point["minutes"]} for point in steps]
+    assert minutes_to(slow, 0.7, "minutes_slow") == pytest.approx(100.0)
+
+
+def test_a_summary_leaves_the_patients_out():
+    points = [{"round": 0, "dice": 0.5, "patients": {"v00": {"dice": 0.5}}}]
+    assert without_patients(points) == [{"round": 0, "dice": 0.5}]
+    assert "patients" in points[0]
 
 
 def test_area_under_the_curve_by_hand():
@@ -155,7 +164,9 @@ def test_full_minutes_by_hand(tmp_path):
 
 
 def answer_of(expected_minutes, seconds):
-    return Answered(None, "draw", {"standard": seconds}, expected_minutes)
+    key = SliceKey("v00", Plane.AXIAL, 0)
+    timed = {"standard": seconds}
+    return LoggedAnswer(key, 0, 1, "draw", True, False, timed, {}, 5, expected_minutes, None, None)
 
 
 def test_a_seeds_record(tmp_path):
@@ -244,6 +255,9 @@ def test_a_perfect_model_is_measured_as_perfect(cohort):
     assert quality.dice == 1.0
     assert quality.hd95_mm == 0.0
     assert quality.structures == {"liver": 1.0, "spleen": 1.0}
+    assert quality.dice_p5 == 1.0
+    each = {"dice": 1.0, "hd95": 0.0, "structures": {"liver": 1.0, "spleen": 1.0}}
+    assert quality.patients_json() == dict.fromkeys(("v00", "v01", "v02", "v03"), each)
 
 
 def test_what_a_model_misses_costs_the_diagonal(cohort):
@@ -278,6 +292,8 @@ def test_what_neither_has_counts_for_nothing(tmp_path):
     alone = evaluate(ThresholdModel(85.0, 175.0), only(found, ["v01"]), "auto", SILENT)
     assert alone.structures == {"liver": 1.0, "spleen": None}
     assert alone.dice == 1.0
+    lacking_one = {"dice": 1.0, "hd95": 0.0, "structures": {"liver": 1.0, "spleen": None}}
+    assert alone.patients_json() == {"v01": lacking_one}
     # No structure at all: there is no Dice to speak of, and no NaN is passed off as one.
     write_label(tmp_path / "c/labels/v01.nrrd", np.zeros_like(lacking), geometry)
     with pytest.raises(CohortError, match="the 1 test volumes show no structure") as caught:
@@ -291,12 +307,12 @@ def test_what_neither_has_counts_for_nothing(tmp_path):
 def plan_of(cohort, folder, **changes):
     options = {
         "folder": folder,
+        "records": folder.with_name("records"),
         "cohort": cohort,
         "pool": ("v00", "v01", "v02"),
         "test": ("v03",),
         "strategy": "entropy-band",
-        "rounds": 1,
-        "minutes": 3.0,
+        "minutes": (3.0, 3.0),
         "plane_policy": "auto",
         "seed": 2,
         "recipe": Recipe(steps=2, batch=2),
@@ -313,7 +329,8 @@ def test_an_arm_from_end_to_end(cohort, tmp_path):
     first, last = run.curve
     assert set(first) == {
         *("round", "minutes", "slices", "dice", "estimated_dice", "hd95"),
-        *("structures", "minutes_slow", "minutes_fast"),
+        *("structures", "minutes_slow", "minutes_fast", "dice_p5", "patients"),
+        *("parts", "foreground_voxels", "computing_s"),
     }
     # The first point is the model from round 0's answers alone, the last from all.
     asked = len(project.round(0).read_batch().suggestions)

@@ -43,13 +43,10 @@ class Told(SegmentationModel):
 
     def views(self, scan):
         for plane in scan.planes:
-            yield View(plane, certain(self._views[plane]))
+            yield View(plane, certain(self._views[plane]), sides=self._sides)
 
     def probabilities(self, scan):
         return np.mean([view.softmax for view in self.views(scan)], axis=0)
-
-    def sides(self, scan, box):
-        return [certain(each)[(slice(None), *box)] for each in self._sides]
 
     def _sampled(self, source, box, count):
         self.asked.append((source, count))
@@ -183,6 +180,25 @@ def test_uncertainty_by_hand(prediction):
     entropy = np.zeros(SHAPE)
     entropy[1, 4, 2:5] = entropy[3, 2:5, 2:5] = ln2
     np.testing.assert_allclose(prediction.entropy, entropy, atol=1e-6)
+
+
+def test_what_arms_of_a_benchmark_rank_by(prediction):
+    found = rows(prediction, Plane.AXIAL)
+    ln2 = math.log(2)
+    # Half of the entropy of an even doubt is the background's.
+    whole = np.array([0, 3 * ln2, 0, 9 * ln2, 0, 0]) / (7 * 8)
+    same(found["foreground_entropy"], whole / 2)
+    # A slice of 7 x 8 pixels is one patch, so that its mean BALD is that of the slice.
+    same(found["top_patches"], whole)
+    # Classes: background, liver, spleen. The liver's last row and the spleen are even doubts with
+    # the background; argmax says background, so that 1 - p and the other's p are half a pixel each.
+    expected = np.zeros((6, 3, 3))
+    expected[1, 0, :] = [1.5, 1.5, 0]
+    expected[3, 0, :] = [4.5, 0, 4.5]
+    same(found["gradient"], expected.reshape(6, 9) / (7 * 8))
+    # Of a coronal slice, of 6 x 8 pixels, a row of three of the liver is in doubt.
+    same(rows(prediction, Plane.CORONAL)["gradient"][4], [3, 1.5, 1.5, 0, 0, 0, 0, 0, 0]
+         / np.array(6 * 8))  # fmt: skip
 
 
 def test_seconds_by_hand(prediction):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -28,7 +27,7 @@ UI = ROOT / "ActiveSeg" / "Resources" / "UI" / "ActiveSeg.ui"
 
 
 def points(*facts: tuple[float, float, float, float]) -> tuple[EstimatePoint, ...]:
-    return tuple(EstimatePoint(k, *fact) for k, fact in enumerate(facts, start=1))
+    return tuple(EstimatePoint(*fact) for fact in facts)
 
 
 def brightness(colour: QtGui.QColor) -> float:
@@ -139,7 +138,8 @@ class TestPlot:
 @pytest.mark.usefixtures("bench")
 class TestWords:
     def test_times(self):
-        from activeseg_slicer.panel.words import clock_text, seconds_left
+        from activeseg_slicer.flow import clock_text
+        from activeseg_slicer.panel.words import seconds_left
 
         assert [clock_text(s) for s in (0, 59.9, 60, 3725)] == ["0:00", "0:59", "1:00", "62:05"]
         assert [seconds_left(s) for s in (None, 0.0, 59.2, 60.0, 150.0)] == [
@@ -150,16 +150,13 @@ class TestWords:
             "2 min left",
         ]
 
-    def test_what_is_expected_is_said_once(self, bench):
+    def test_the_card_shows_the_engines_sentence_whole(self, bench):
         from activeseg_slicer.panel.card import SliceCard
 
-        card = SliceCard(bench.ui)
-        asked = suggestion(SliceKey.parse("v00/axial/003"), 1, minutes=0.9, reason="typical")
-        row = Row.of(asked.key, asked, State.CURRENT, "")
-        card.show(row, 1, True)
-        assert bench.text("expectLabel").startswith("draw: about 0.9 min")
-        card.show(replace(row, reason="expected Dice 0.4; correct, about 0.9 min"), 1, True)
-        assert bench.text("expectLabel") == ""
+        sentence = "expected Dice 0.61 (0.45 to 0.77), outline is uncertain; correct, about 0.9 min"
+        asked = suggestion(SliceKey.parse("v00/axial/003"), 1, minutes=0.9, reason=sentence)
+        SliceCard(bench.ui).show(Row.of(asked.key, asked, State.CURRENT, ""), 1, True)
+        assert bench.text("reasonLabel") == f"E{sentence[1:]}."
 
     def test_the_strategies_are_the_engines(self):
         from activeseg.sampling import DEFAULT_STRATEGY

@@ -14,6 +14,7 @@ import vtk  # noqa: E402
 from PySide6 import QtGui  # noqa: E402
 
 import qt_shim  # noqa: E402
+from activeseg.errors import Cancelled  # noqa: E402
 from activeseg.keys import SliceKey  # noqa: E402
 from activeseg.project import Project  # noqa: E402
 from activeseg_slicer.scene.voxels import ijk_to_ras, put_image  # noqa: E402
@@ -269,6 +270,23 @@ class TestFromTheScene:
         bench.click("createButton")
         assert "thesis.txt" in bench.text("messageLabel")
         assert [path.name for path in (tmp_path / "cohort").iterdir()] == ["thesis.txt"]
+
+    def test_nothing_is_written_before_the_packages_are_there(self, bench, tmp_path, monkeypatch):
+        """Else the folder would be refused the next time, as it holds files."""
+
+        def missing() -> None:
+            raise Cancelled("Not installed.")
+
+        add_volume(bench, "CT", "plain")
+        self.fill(bench, tmp_path)
+        with monkeypatch.context() as patch:
+            patch.setattr(bench.panel.computing._installer, "ensure", missing)
+            bench.click("createButton")
+            assert bench.text("messageLabel") == "Not installed."
+        assert not (tmp_path / "cohort").exists()
+        bench.click("createButton")
+        bench.finish()
+        assert bench.session.project == Project.open(tmp_path / "new")
 
     def test_a_volume_under_a_transform_is_refused(self, bench, tmp_path):
         node, _image = add_volume(bench, "CT", "plain")

@@ -8,25 +8,17 @@ import pytest
 pytest.importorskip("slicer", reason="needs slicer-core", exc_type=ImportError)
 pytest.importorskip("PySide6.QtWidgets", reason="needs PySide6", exc_type=ImportError)
 
+from activeseg.errors import AnnotationError
 from activeseg.keys import SliceKey
 from activeseg.project import Project
-from panel_bench import Bench, ask, panel_bench  # noqa: F401
-from tiny_cohort import copied, new_project, write_tiny_cohort
+from panel_bench import Bench, ask, asked_project, own_copy, panel_bench  # noqa: F401
 
 KEYS = ("v00/axial/003", "v01/axial/004", "v02/axial/002")
 
 
 @pytest.fixture(scope="module")
 def untouched(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("project")
-    project = new_project(folder / "one", write_tiny_cohort(folder / "cohort", 3))
-    ask(project, *KEYS)
-    return project
-
-
-@pytest.fixture
-def project(untouched, tmp_path):
-    return copied(untouched, tmp_path / "project")
+    return asked_project(tmp_path_factory.mktemp("project"), 3, *KEYS)
 
 
 @pytest.fixture
@@ -69,7 +61,6 @@ class TestFirstSlice:
         assert opened.text("sliceLabel") == "v00"
         assert opened.text("placeLabel") == "axial · slice 3 · no. 1"
         assert opened.text("reasonLabel") == "Uncertain at the border."
-        assert opened.text("expectLabel") == "draw: about 1.2 min"
         assert ("setActiveEffectByName", "Paint") in opened.ui.editor.__dict__["calls"]
         assert project.working_on()[SliceKey.parse(KEYS[0])].author == "ada"
         for name in ("acceptButton", "emptyButton", "skipButton"):
@@ -301,6 +292,40 @@ class TestDrafts:
         opened.mrml.scene.InvokeEvent(opened.mrml.scene.StartSaveEvent)
         mask, _seconds = _draft(project)
         assert np.array_equal(mask, painted)
+
+    def test_strokes_that_the_disk_refuses_stay_on_the_desk(self, opened, project, monkeypatch):
+        """The project is not left for another, nor the seat for another person."""
+        opened.click("nextButton")
+        painted = paint(opened, 4)
+
+        def full(*_):
+            raise AnnotationError("the strokes were not kept: No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("activeseg.project.answers.drafts.save", full)
+            opened.panel.open_project()
+            assert "No space left" in opened.text("messageLabel")
+            opened.ui.authorEdit.setText("grace")
+            opened.ui.authorEdit.editingFinished.emit()
+            assert "No space left" in opened.text("messageLabel")
+        assert opened.text("authorEdit") == opened.panel.parameters.author == "ada"
+        assert np.array_equal(opened.panel.desk.mask(), painted)
+        opened.click("acceptButton")
+        (accepted,) = project.annotations().values()
+        assert np.array_equal(project.read_annotation(accepted), painted)
+
+    def test_a_draft_of_an_earlier_batch_is_in_the_table_and_not_next(self, opened, project):
+        opened.ui.retrainCheck.setChecked(False)
+        opened.click("nextButton")
+        painted = paint(opened, 4)
+        ask(project, KEYS[1], number=1)
+        opened.click("nextButton")
+        opened.click("acceptButton")
+        assert [line[8] for line in opened.table()] == ["draft", "accepted"]
+        assert opened.text("reasonLabel") == "Say how many minutes you have and press Suggest."
+        assert not opened.ui.nextButton.isEnabled()
+        opened.panel.work.open(SliceKey.parse(KEYS[0]))
+        assert np.array_equal(opened.panel.desk.mask(), painted)
 
     def test_the_table_says_draft(self, opened):
         opened.click("nextButton")

@@ -11,9 +11,9 @@ from PySide6 import QtCore
 
 from activeseg.keys import SliceKey
 from activeseg.project import skip
-from panel_bench import Bench, panel_bench  # noqa: F401
+from panel_bench import Bench, own_copy, panel_bench  # noqa: F401
 from rounds_by_hand import batch, suggestion
-from tiny_cohort import copied, new_project, write_tiny_cohort
+from tiny_cohort import new_project, write_tiny_cohort
 
 
 def asked():
@@ -37,11 +37,6 @@ def untouched(tmp_path_factory):
     project = new_project(folder / "one", cohort, plane_policy="all")
     project.round(0).write_batch(batch(0, asked()))
     return project
-
-
-@pytest.fixture
-def project(untouched, tmp_path):
-    return copied(untouched, tmp_path / "project")
 
 
 @pytest.fixture
@@ -169,15 +164,6 @@ def test_cells_say_the_whole_reason(opened):
     model = opened.ui.suggestionTable.model()
     tip = model.data(model.index(0, 0), QtCore.Qt.ToolTipRole)
     assert tip == "v01/axial/002: the border of the liver"
-
-
-def test_an_audit_is_shown_without_the_estimate_on_the_card(opened, project):
-    (first, *_rest) = asked()
-    from dataclasses import replace
-
-    project.round(1).write_batch(batch(1, [replace(first, audit=True)]))
-    opened.click("nextButton")
-    assert opened.text("expectLabel") == "correct: about 2.0 min · drawn by chance, shown blank"
 
 
 def test_an_audit_is_listed_without_the_estimate_until_it_is_answered(opened, project):

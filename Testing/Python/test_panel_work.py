@@ -12,24 +12,15 @@ import pytest
 pytest.importorskip("slicer", reason="needs slicer-core", exc_type=ImportError)
 pytest.importorskip("PySide6.QtWidgets", reason="needs PySide6", exc_type=ImportError)
 
-from panel_bench import Bench, ask, panel_bench  # noqa: F401
+from panel_bench import Bench, ask, asked_project, own_copy, panel_bench  # noqa: F401
 from qt_shim import Dialogs
-from tiny_cohort import copied, new_project, write_tiny_cohort
 
 KEYS = ("v00/axial/003", "v01/axial/004")
 
 
 @pytest.fixture(scope="module")
 def untouched(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("project")
-    project = new_project(folder / "one", write_tiny_cohort(folder / "cohort", 2))
-    ask(project, *KEYS)
-    return project
-
-
-@pytest.fixture
-def project(untouched, tmp_path):
-    return copied(untouched, tmp_path / "project")
+    return asked_project(tmp_path_factory.mktemp("project"), 2, *KEYS)
 
 
 class FakeEngine:

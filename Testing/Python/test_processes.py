@@ -113,6 +113,10 @@ def advance_for_ever(file, progress):
         raise
 
 
+def threads(progress):
+    return os.environ["OMP_NUM_THREADS"]
+
+
 def ended(file: Path) -> bool:
     try:
         os.kill(int(file.read_text()), 0)
@@ -138,6 +142,42 @@ def test_parts_follow_the_shares_of_the_stages():
     side_by_side({"a": Job(partial(loop, 1), STAGES)}, 1, "Running", progress)
     # Each reading is 1/8 of the work, in three steps; each training, which is empty here, 3/8.
     assert progress.told == [0, 4, 8, 12, 50, 54, 58, 62, 100]
+
+
+def test_what_is_not_told_stage_by_stage_is_done_when_the_job_ends():
+    """A job that goes on where it was has stages behind it that it does not go through again."""
+    progress = Recorder()
+    stages = {"Reading": (6, 1.0), "Training": (2, 3.0)}
+    side_by_side({"a": Job(partial(loop, 1), stages)}, 1, "Running", progress)
+    # Each reading is 1/12 of the work, each training 3/12; four readings were done before.
+    assert progress.told == [0, 2, 5, 8, 33, 36, 38, 41, 66, 100]
+
+
+def test_a_larger_job_weighs_more():
+    progress = Recorder()
+    jobs = {"a": Job(partial(loop, 1), STAGES, size=3), "b": Job(partial(loop, 2), STAGES)}
+    side_by_side(jobs, 1, "Running", progress)
+    assert progress.names == [("Running", 4 * PARTS)]
+    assert progress.told[-9:] == [300, 304, 308, 312, 350, 354, 358, 362, 400]
+
+
+def test_each_end_is_told_while_others_go_on():
+    told = []
+    jobs = {name: Job(partial(loop, name.upper()), STAGES) for name in ("a", "b")}
+    found = side_by_side(jobs, 1, "Running", Silent(), lambda *end: told.append(end))
+    assert [(name, result) for name, result, _ in told] == list(found.items())
+    (_, _, left), (_, _, nothing_left) = told
+    assert left > 0
+    assert nothing_left == 0
+
+
+def test_processes_compute_in_one_thread_each(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    assert side_by_side({"a": Job(threads, STAGES)}, 1, "Running", Silent()) == {"a": "1"}
+    assert os.environ["OMP_NUM_THREADS"] == "8"
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert side_by_side({"a": Job(threads, STAGES)}, 1, "Running", Silent()) == {"a": "1"}
+    assert "OMP_NUM_THREADS" not in os.environ
 
 
 def test_no_more_at_once_than_asked(tmp_path):

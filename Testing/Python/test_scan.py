@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from activeseg.cohort import Geometry
 from activeseg.errors import CohortError
 from activeseg.keys import Plane
-from activeseg.model.scan import CHANNELS, Scan, axis_of, make_scan
+from activeseg.model.scan import CHANNELS, PLACES, Scan, axis_of, make_scan
 
 AXIAL, CORONAL, SAGITTAL = Plane.AXIAL, Plane.CORONAL, Plane.SAGITTAL
 ALL = (AXIAL, CORONAL, SAGITTAL)
@@ -227,3 +227,38 @@ def test_two_grey_values_stay_finite() -> None:
     channel = make_scan(image, geometry_of(image), "mr", ALL).channels
     assert np.isfinite(channel).all()
     assert channel[0, 1, 0, 0] > channel[0, 0, 0, 0]
+
+
+def test_a_slice_is_seen_with_its_places() -> None:
+    scan = Scan(np.zeros((2, 3, 5, 9), np.float32), (1.0, 1.0, 1.0), (AXIAL,))
+    seen = scan.seen(AXIAL, 2)
+    assert seen.shape == (3 * 2 + PLACES, 5, 9)
+    assert np.array_equal(seen[:6], scan.stack(AXIAL, 2))
+    assert (seen[6] == 1).all()  # the last of three slices
+    assert np.allclose(seen[7], np.linspace(-1, 1, 5)[:, None])
+    assert np.allclose(seen[8], np.linspace(-1, 1, 9)[None])
+    sagittal = scan.seen(SAGITTAL, 0)
+    assert sagittal.shape == (9, 3, 5)
+    assert np.allclose(sagittal[6], np.array([-1, 0, 1])[:, None])
+    assert np.allclose(sagittal[7], np.linspace(-1, 1, 5)[None])
+    assert (sagittal[8] == -1).all()
+
+
+@pytest.mark.parametrize("plane", [AXIAL, CORONAL, SAGITTAL])
+def test_a_part_of_a_part_knows_its_place_in_the_whole(plane: Plane) -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(1, 6, 7, 8)).astype(np.float32)
+    scan = Scan(values, (1.0, 1.0, 1.0), (plane,))
+    part = scan.part((slice(1, 6), slice(None), slice(2, 8)))
+    part = part.part((slice(1, 4), slice(3, 6), slice(1, 4)))
+    assert part.corner == (2, 3, 3)
+    axis = axis_of(plane)
+    inside = [slice(2, 5), slice(3, 6), slice(3, 6)]
+    index = inside.pop(axis).start + 1
+    wanted = scan.seen(plane, index)[(slice(None), *inside)]
+    assert np.array_equal(part.seen(plane, 1), wanted)
+
+
+def test_a_single_voxel_lies_in_the_middle() -> None:
+    scan = Scan(np.zeros((1, 1, 1, 1), np.float32), (1.0, 1.0, 1.0), (AXIAL,))
+    assert scan.seen(AXIAL, 0)[3:].tolist() == [[[0.0]]] * 3

@@ -23,7 +23,7 @@ from activeseg_slicer.scene.voxels import (  # noqa: E402
     oriented_image,
     put_image,
 )
-from mrml_scene import LogicHistory, MrmlScene  # noqa: E402
+from mrml_scene import MrmlScene, desk_on  # noqa: E402
 from sheets import (  # noqa: E402
     GEOMETRIES,
     STRUCTURES,
@@ -51,16 +51,8 @@ def mrml():
 
 @pytest.fixture
 def desk(mrml):
-    desk = SceneDesk(
-        mrml.scene,
-        mrml.application,
-        mrml.slice_nodes,
-        mrml.editor_node,
-        project="one",
-        history=LogicHistory(mrml.editor),
-    )
-    yield desk
-    desk.close()
+    with desk_on(mrml, undo=True) as desk:
+        yield desk
 
 
 def whole(geometry):
@@ -295,13 +287,10 @@ class TestOthers:
         desk.lay(sheet(geometry, mask=first[::-1], volume="case_004"))
         assert desk.segmentation is not one
         assert not one.GetDisplayVisibility()
-        other = SceneDesk(
-            mrml.scene, mrml.application, mrml.slice_nodes, mrml.editor_node, project="two"
-        )
         desk.clear()
-        other.lay(sheet(geometry, mask=first * 0))
-        assert other.segmentation is not one
-        other.close()
+        with desk_on(mrml, "two") as other:
+            other.lay(sheet(geometry, mask=first * 0))
+            assert other.segmentation is not one
         desk.lay(sheet(geometry, mask=first))
         assert desk.segmentation is one
         assert desk.segmentation.GetDisplayVisibility()

@@ -11,10 +11,9 @@ import pytest
 slicer = pytest.importorskip("slicer", reason="needs slicer-core", exc_type=ImportError)
 
 from activeseg.keys import Plane  # noqa: E402
-from activeseg_slicer.scene import SceneDesk  # noqa: E402
 from activeseg_slicer.scene.painting import reference_matrix  # noqa: E402
 from activeseg_slicer.scene.voxels import Box, oriented_image  # noqa: E402
-from mrml_scene import MrmlScene  # noqa: E402
+from mrml_scene import MrmlScene, desk_on  # noqa: E402
 from sheets import GEOMETRIES, pattern, shape_of, sheet  # noqa: E402
 
 GEOMETRY = GEOMETRIES["oblique"]
@@ -27,11 +26,8 @@ def mrml():
 
 @pytest.fixture
 def desk(mrml):
-    made = SceneDesk(
-        mrml.scene, mrml.application, mrml.slice_nodes, mrml.editor_node, project="one"
-    )
-    yield made
-    made.close()
+    with desk_on(mrml) as desk:
+        yield desk
 
 
 @pytest.fixture
@@ -117,15 +113,8 @@ def test_saved_without_a_word_they_come_back_with_the_project(mrml, laid, tmp_pa
     loaded = again.scene.GetFirstNodeByName("case_003 ActiveSeg")
     assert not shown(loaded)
     for project, expected in (("another", False), ("one", True)):
-        desk = SceneDesk(
-            again.scene,
-            again.application,
-            again.slice_nodes,
-            again.editor_node,
-            project=project,
-        )
-        assert shown(loaded) is expected
-        desk.close()
+        with desk_on(again, project):
+            assert shown(loaded) is expected
 
 
 @SAVERS

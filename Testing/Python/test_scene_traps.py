@@ -13,7 +13,6 @@ slicer = pytest.importorskip("slicer", reason="needs slicer-core", exc_type=Impo
 from activeseg.annotations import read_mask  # noqa: E402
 from activeseg.cohort import CohortVolume  # noqa: E402
 from activeseg.keys import Plane, SliceKey  # noqa: E402
-from activeseg_slicer.scene import SceneDesk  # noqa: E402
 from activeseg_slicer.scene.painting import (  # noqa: E402
     read,
     read_segment,
@@ -29,7 +28,7 @@ from activeseg_slicer.scene.voxels import (  # noqa: E402
     slice_box,
     slice_centre,
 )
-from mrml_scene import MrmlScene  # noqa: E402
+from mrml_scene import MrmlScene, desk_on  # noqa: E402
 from sheets import GEOMETRIES, STRUCTURES, image, pattern, shape_of, sheet  # noqa: E402
 
 Logic = slicer.vtkSlicerSegmentationsModuleLogic
@@ -44,11 +43,8 @@ def mrml():
 
 @pytest.fixture
 def desk(mrml):
-    desk = SceneDesk(
-        mrml.scene, mrml.application, mrml.slice_nodes, mrml.editor_node, project="one"
-    )
-    yield desk
-    desk.close()
+    with desk_on(mrml) as desk:
+        yield desk
 
 
 def axial(values=(1, 2, 4), seed=0):

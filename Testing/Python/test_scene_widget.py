@@ -18,10 +18,9 @@ slicer = pytest.importorskip("slicer", reason="needs slicer-core", exc_type=Impo
 import vtk  # noqa: E402
 
 from activeseg.keys import Plane  # noqa: E402
-from activeseg_slicer.scene import SceneDesk  # noqa: E402
 from activeseg_slicer.scene.painting import reference_matrix  # noqa: E402
 from activeseg_slicer.scene.voxels import Box, oriented_image  # noqa: E402
-from mrml_scene import LogicHistory, MrmlScene  # noqa: E402
+from mrml_scene import MrmlScene, desk_on  # noqa: E402
 from sheets import GEOMETRIES, shape_of, sheet  # noqa: E402
 
 GEOMETRY = GEOMETRIES["oblique"]
@@ -92,16 +91,8 @@ def desk(mrml, request):
     """The desk beside a widget; a test that asks for `alone` has none."""
     if "alone" not in request.fixturenames:
         Habits(mrml)
-    made = SceneDesk(
-        mrml.scene,
-        mrml.application,
-        mrml.slice_nodes,
-        mrml.editor_node,
-        project="one",
-        history=LogicHistory(mrml.editor),
-    )
-    yield made
-    made.close()
+    with desk_on(mrml, undo=True) as made:
+        yield made
 
 
 def lay(desk, shift: float, volume: str, **more) -> None:

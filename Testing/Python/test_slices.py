@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from activeseg.keys import Plane
 from activeseg.model.network import STRIDE
+from activeseg.model.patches import cut, plain_offsets
 from activeseg.model.scan import Scan
 from activeseg.model.slices import (
     LabelledSlice,
@@ -40,6 +41,12 @@ def coded(rows: int, columns: int, label: np.ndarray, number: int = 0) -> Labell
         ]
     )
     return LabelledSlice(image.half(), torch.from_numpy(label.astype(np.uint8))[None])
+
+
+def drawn(sampler: Sampler) -> dict[str, torch.Tensor]:
+    """The patch that a sampler draws, as it lies in its slice: codes are whole numbers."""
+    image, label = cut(sampler.draw(), plain_offsets(sampler.patch))
+    return {"image": image[0].round(), "label": label[0]}
 
 
 def centre_of_mass(weights: np.ndarray) -> tuple[float, float]:
@@ -108,7 +115,7 @@ def test_labels_are_moved_up_by_one() -> None:
 def test_image_is_the_stack_of_the_slice_and_nothing_is_unknown(plane: Plane) -> None:
     volume = np.arange(4 * 5 * 6).reshape(4, 5, 6) / 10
     scan = scan_of(volume)
-    wanted = scan.stack(plane, 2)
+    wanted = scan.seen(plane, 2)
     channels = np.zeros(wanted.shape[1:], dtype=np.uint8)
     found = labelled_slice(scan, plane, 2, channels, 1.0)
     assert found.image.dtype == torch.float16
@@ -161,7 +168,7 @@ def test_every_class_is_drawn_about_equally_often() -> None:
     sampler = Sampler(slices, (8, 8), np.random.default_rng(0))
     found: Counter[int] = Counter()
     for _ in range(600):
-        found[int(sampler.draw()["label"].max())] += 1
+        found[int(drawn(sampler)["label"].max())] += 1
     # 200 of each class are drawn, binomial spread 12; patches drawn for the background beside
     # the rare class show the rare class too.
     assert 150 < found[3] < 250
@@ -176,14 +183,14 @@ def test_a_class_of_one_pixel_in_a_hundred_slices_gets_its_share() -> None:
     dot[9, 4] = 2
     slices[37] = coded(16, 16, dot, 37)
     sampler = Sampler(slices, (8, 8), np.random.default_rng(1))
-    shown = sum(bool((sampler.draw()["label"] == 2).any()) for _ in range(300))
+    shown = sum(bool((drawn(sampler)["label"] == 2).any()) for _ in range(300))
     assert 115 < shown < 185  # half of them, binomial spread 8.7
 
 
 def test_slices_of_a_class_are_drawn_alike() -> None:
     slices = [coded(16, 16, np.ones((16, 16)), number) for number in range(4)]
     sampler = Sampler(slices, (8, 8), np.random.default_rng(2))
-    found = Counter(int(sampler.draw()["image"][0, 0, 0]) for _ in range(400))
+    found = Counter(int(drawn(sampler)["image"][0, 0, 0]) for _ in range(400))
     assert sorted(found) == [0, 1, 2, 3]
     assert all(60 < count < 140 for count in found.values())
 
@@ -194,7 +201,7 @@ def test_unknown_is_no_class_to_draw() -> None:
     label[28:30, 28:30] = 2
     sampler = Sampler([coded(32, 32, label)], (8, 8), np.random.default_rng(3))
     for _ in range(100):
-        assert (sampler.draw()["label"] > 0).any()
+        assert (drawn(sampler)["label"] > 0).any()
 
 
 def test_patch_is_cut_from_one_place_of_image_and_label() -> None:
@@ -203,7 +210,7 @@ def test_patch_is_cut_from_one_place_of_image_and_label() -> None:
     sampler = Sampler([coded(24, 30, label)], (8, 16), rng)
     corners = set()
     for _ in range(200):
-        patch = sampler.draw()
+        patch = drawn(sampler)
         rows, columns = patch["image"][1].int(), patch["image"][2].int()
         row, column = int(rows[0, 0]), int(columns[0, 0])
         assert patch["image"].shape == (3, 8, 16)
@@ -230,16 +237,16 @@ def test_drawn_patch_shows_the_drawn_class_and_padding_is_unknown(
     rng = np.random.default_rng(seed)
     label = np.full((rows, columns), 2)
     sampler = Sampler([coded(rows, columns, label)], patch, rng)
-    drawn = sampler.draw()
-    assert drawn["image"].shape == (3, *patch)
+    shown = drawn(sampler)
+    assert shown["image"].shape == (3, *patch)
     high, wide = min(rows, patch[0]), min(columns, patch[1])
-    assert (drawn["label"][0, :high, :wide] == 2).all()
-    assert not drawn["label"][0, high:].any()
-    assert not drawn["label"][0, :, wide:].any()
+    assert (shown["label"][0, :high, :wide] == 2).all()
+    assert not shown["label"][0, high:].any()
+    assert not shown["label"][0, :, wide:].any()
     # What is not in the slice repeats its edge; nothing from elsewhere is read.
-    assert int(drawn["image"][1].max()) <= rows - 1
-    assert int(drawn["image"][2].max()) <= columns - 1
-    assert torch.equal(drawn["image"][:, -1], drawn["image"][:, high - 1])
+    assert int(shown["image"][1].max()) <= rows - 1
+    assert int(shown["image"][2].max()) <= columns - 1
+    assert torch.equal(shown["image"][:, -1], shown["image"][:, high - 1])
 
 
 @given(row=st.integers(0, 39), column=st.integers(0, 29), seed=st.integers(0, 1000))
@@ -247,7 +254,7 @@ def test_a_single_pixel_is_in_every_patch_drawn_for_it(row: int, column: int, se
     label = np.zeros((40, 30))
     label[row, column] = 2
     sampler = Sampler([coded(40, 30, label)], (8, 16), np.random.default_rng(seed))
-    patch = sampler.draw()
+    patch = drawn(sampler)
     places = torch.nonzero(patch["label"][0] == 2)
     assert len(places) == 1
     at = tuple(places[0].tolist())
@@ -258,7 +265,7 @@ def test_away_from_edges_the_pixel_is_in_the_middle_half() -> None:
     label = np.zeros((64, 64))
     label[31, 33] = 2
     sampler = Sampler([coded(64, 64, label)], (16, 16), np.random.default_rng(5))
-    found = [torch.nonzero(sampler.draw()["label"][0])[0].tolist() for _ in range(200)]
+    found = [torch.nonzero(drawn(sampler)["label"][0])[0].tolist() for _ in range(200)]
     assert {row for row, _ in found} == set(range(4, 12))
     assert {column for _, column in found} == set(range(4, 12))
 
@@ -266,20 +273,20 @@ def test_away_from_edges_the_pixel_is_in_the_middle_half() -> None:
 def test_the_generator_is_the_only_source_of_chance() -> None:
     label = np.random.default_rng(6).integers(1, 4, (24, 24))
 
-    def drawn(seed: int) -> torch.Tensor:
+    def several(seed: int) -> torch.Tensor:
         sampler = Sampler([coded(24, 24, label)], (8, 8), np.random.default_rng(seed))
-        return torch.stack([sampler.draw()["image"] for _ in range(20)])
+        return torch.stack([drawn(sampler)["image"] for _ in range(20)])
 
-    first = drawn(7)
+    first = several(7)
     torch.rand(3)
-    assert torch.equal(first, drawn(7))
-    assert not torch.equal(first, drawn(8))
+    assert torch.equal(first, several(7))
+    assert not torch.equal(first, several(8))
 
 
 def test_drawing_leaves_the_slices_as_they_are() -> None:
     each = coded(8, 8, np.ones((8, 8)))
     image, label = each.image.clone(), each.label.clone()
-    patch = Sampler([each], (8, 8), np.random.default_rng(9)).draw()
+    patch = drawn(Sampler([each], (8, 8), np.random.default_rng(9)))
     patch["image"] += 1
     patch["label"] += 1
     assert torch.equal(each.image, image)

@@ -1,4 +1,4 @@
-"""What every strategy of the registry keeps to, whatever it ranks by."""
+"""What every strategy of the registries keeps to, whatever it ranks by."""
 
 from __future__ import annotations
 
@@ -12,12 +12,19 @@ from hypothesis import strategies as st
 
 from activeseg.errors import ProjectError
 from activeseg.keys import Plane
-from activeseg.sampling import DEFAULT_STRATEGY, STRATEGIES, Chosen, Pool, strategy
+from activeseg.sampling import DEFAULT_STRATEGY, RESEARCH, STRATEGIES, Chosen, Pool, strategy
 from small_pool import Slice, pool_of, rng
 
-EVERY = pytest.mark.parametrize("name", sorted(STRATEGIES))
+NAMES = sorted(STRATEGIES) + sorted(RESEARCH)
+EVERY = pytest.mark.parametrize("name", NAMES)
+LESS = ("auto-no-calibration", "auto-no-cost", "auto-no-coverage", "auto-no-noise", "auto-no-quota")
 SEEDED = pytest.mark.parametrize(
-    "name", ["auto", "clasp", "clue", "foreground-random", "one-shot", "random", "strided"]
+    "name",
+    [
+        *("auto", "clasp", "clue", "foreground-random", "one-shot", "random", "strided"),
+        *("badge", "clasp-pe", "coreset", "oracle-foreground-33", "oracle-foreground-66"),
+        *("stochastic-batches", "typiclust", *LESS),
+    ],
 )
 ONLY_WITH_GAIN = ("coverage", "knapsack")
 """These ask for nothing that adds nothing."""
@@ -53,15 +60,20 @@ def pools(draw: st.DrawFn) -> Pool:
             features=tuple(numbers.normal(size=5)),
             information=float(numbers.random()) if information else None,
             blank_seconds=20.0,
+            contour_mm=draw(st.sampled_from([0.0, 10.0, 80.0])),
+            gradient=tuple(draw(SCORES) * numbers.random(9)),
+            truth=(draw(st.booleans()), draw(st.booleans())),
         )
         for volume, plane, index in places
     ]
+    annotated = draw(st.sampled_from([(), (("a", Plane.AXIAL, 3.0),)]))
     return pool_of(
         slices,
         first_slice_s=draw(st.sampled_from([0.0, 8.0, 15.0])),
-        annotated=draw(st.sampled_from([(), (("a", Plane.AXIAL, 3.0),)])),
+        annotated=annotated,
         round_number=draw(st.integers(1, 6)),
         structures=2,
+        annotated_features=[tuple(numbers.normal(size=5)) for _ in annotated] or None,
     )
 
 
@@ -124,6 +136,9 @@ def plain_pool(volumes: int = 6, slices: int = 8) -> Pool:
                 shown=tuple(numbers.random(2)),
                 class_entropy=tuple(numbers.random(2)),
                 features=tuple(numbers.normal(size=5)),
+                contour_mm=float(numbers.uniform(10, 90)),
+                gradient=tuple(numbers.random(9)),
+                truth=tuple(numbers.random(2) < 0.5),
             )
             for v in range(volumes)
             for k in range(slices)
@@ -167,7 +182,7 @@ def test_another_seed_gives_another_batch(name: str) -> None:
     assert len({frozenset(chosen_keys(name, pool, 300.0, seed)) for seed in range(6)}) > 1
 
 
-@pytest.mark.parametrize("name", sorted(set(STRATEGIES) - set(SEEDED.args[1])))
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in SEEDED.args[1]])
 def test_no_chance_where_nothing_is_equal(name: str) -> None:
     pool = plain_pool()
     assert len({frozenset(chosen_keys(name, pool, 300.0, seed)) for seed in range(6)}) == 1
@@ -186,8 +201,15 @@ RANKED_BY = {
     "energy": ("energy", "shown"),
     "foreground-random": ("shown",),
     "entropy-mean": ("whole_entropy",),
-    "volume-epistemic": ("epistemic",),
+    "volume-epistemic": ("foreground_entropy",),
     "worst-dice": ("expected_dice", "shown"),
+    "atzeni": ("gain", "contour_mm"),
+    "badge": ("gradient",),
+    "bald": ("epistemic",),
+    "clasp-pe": ("class_entropy", "whole_entropy", "round"),
+    "kuo": ("top_patches",),
+    "stochastic-batches": ("whole_entropy",),
+    **dict.fromkeys(LESS, ("gain", "shown")),
 }
 
 
@@ -212,7 +234,8 @@ def test_other_scores_do_not_matter(name: str) -> None:
     pool = replace(plain_pool(), annotated=BEGUN)
     scores = pool.model_scores()
     others = ("gain", "uncertainty", "whole_entropy", "epistemic", "class_entropy", "band_entropy",
-              "expected_dice", "shown", "round", "energy")  # fmt: skip
+              "expected_dice", "shown", "round", "energy", "foreground_entropy", "top_patches",
+              "contour_mm", "gradient")  # fmt: skip
     changes = {
         field: 5 if field == "round" else getattr(scores, field)[..., ::-1] ** 3
         for field in others
@@ -236,7 +259,15 @@ def test_other_scores_do_not_matter(name: str) -> None:
         ("one-shot", {"information": np.array([0.01, 1] * 24, dtype=np.float32)}),
         *(
             (name, {"features": np.arange(144, dtype=np.float32).reshape(48, 3) % 7})
-            for name in ("clue", "coverage", "one-shot")
+            for name in ("badge", "clue", "coreset", "coverage", "one-shot", "typiclust")
+        ),
+        *(
+            (name, {"annotated": BEGUN, "annotated_features": np.eye(6, 5, dtype=np.float32)})
+            for name in ("coreset", "typiclust")
+        ),
+        *(
+            (f"oracle-foreground-{share}", {"truth_shown": np.arange(96).reshape(2, 48) % 7 < 1})
+            for share in (33, 66)
         ),
     ],
 )
@@ -253,7 +284,7 @@ def test_nothing_one_and_everything(name: str) -> None:
     empty = pool_of([], 15.0, structures=2)
     assert choose(name, empty, 600.0).choices == ()
     assert choose(name, plain_pool(), 24.0).choices == ()
-    one = pool_of([Slice("a", 3, features=(1.0, 2.0))], 15.0)
+    one = pool_of([Slice("a", 3, features=(1.0, 2.0), truth=(True,))], 15.0)
     assert chosen_keys(name, one, 25.0) == {"a/axial/003"}
     assert len(chosen_keys(name, plain_pool(), 1e6)) == 48
 
@@ -284,9 +315,30 @@ def test_registry_says_what_a_strategy_needs(name: str) -> None:
             choose(name, bare, 60.0)
     else:
         assert chosen_keys(name, bare) == chosen_keys(name, pool)
+    blind = replace(pool, truth_shown=None)
+    if found.needs_truth:
+        with pytest.raises(ValueError, match="needs the truth of the pool"):
+            choose(name, blind, 60.0)
+    else:
+        assert chosen_keys(name, blind) == chosen_keys(name, pool)
 
 
 def test_lookup() -> None:
     assert strategy(DEFAULT_STRATEGY).name == "auto"
-    with pytest.raises(ProjectError, match="no strategy 'entropie'; choose one of auto, "):
+    with pytest.raises(ProjectError, match="no strategy 'entropie'; choose one of auto, ") as no:
         strategy("entropie")
+    # A benchmark's arms are found by name, and nobody is offered them.
+    assert not STRATEGIES.keys() & RESEARCH.keys()
+    assert strategy("kuo") is RESEARCH["kuo"]
+    assert not any(name in str(no.value) for name in RESEARCH)
+
+
+def test_only_arms_for_research_know_the_truth_or_forget_the_answers() -> None:
+    assert not any(each.needs_truth or not each.calibrated for each in STRATEGIES.values())
+    assert [name for name, each in RESEARCH.items() if each.needs_truth] == [
+        "oracle-foreground-33",
+        "oracle-foreground-66",
+    ]
+    assert [name for name, each in RESEARCH.items() if not each.calibrated] == [
+        "auto-no-calibration"
+    ]

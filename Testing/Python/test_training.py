@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from monai.data import get_track_meta, set_track_meta
 from torch import nn
 
 from activeseg.errors import ModelError
-from activeseg.model import precision, training
+from activeseg.model import patches, precision, training
 from activeseg.model.network import NetworkConfig, build, seeded
-from activeseg.model.slices import IGNORED, LabelledSlice, Sampler
+from activeseg.model.patches import Patches, cut, plain_offsets
+from activeseg.model.scan import PLACES
+from activeseg.model.slices import IGNORED, LabelledSlice, Sampler, Window
 from activeseg.model.supervised import SIDES, SupervisedUNet
 from activeseg.model.training import Recipe, train
 from activeseg.progress import Progress, Silent, Stage
@@ -30,10 +31,11 @@ def squares(number: int, seed: int, size: int = 24, shift: float = 2.0) -> list[
     rng = np.random.default_rng(seed)
     found = []
     for _ in range(number):
-        image = rng.normal(0, 0.5, (3, size, size))
+        image = rng.normal(0, 0.5, (3 + PLACES, size, size))
+        image[3:] = 0  # the squares lie anywhere
         label = np.ones((1, size, size), dtype=np.uint8)
         row, column = rng.integers(2, size - 10, 2)
-        image[:, row : row + 8, column : column + 8] += shift
+        image[:3, row : row + 8, column : column + 8] += shift
         label[:, row : row + 8, column : column + 8] = 2
         found.append(LabelledSlice(torch.from_numpy(image).half(), torch.from_numpy(label)))
     return found
@@ -132,55 +134,83 @@ def test_shifted_labels_become_classes() -> None:
     assert training._targets(labels).tolist() == [IGNORED, 0, 1, 6]
 
 
-# Augmentation
+# Patches
+
+
+def flat(grey: float, label: float, size: int = 48) -> LabelledSlice:
+    """A slice of one grey value and one label; every pixel's place is 0."""
+    image = torch.full((3 + PLACES, size, size), grey)
+    image[3:] = 0
+    return LabelledSlice(image.half(), torch.full((1, size, size), label).byte())
 
 
 def test_what_moves_in_from_outside_is_unknown_not_background() -> None:
-    augment = training._augmentation(seed=3)
-    moved_in = 0
-    for _ in range(20):
-        patch = augment({"image": torch.ones(3, 32, 32), "label": torch.full((1, 32, 32), 3.0)})
-        label = patch["label"]
-        assert set(label.unique().tolist()) <= {0.0, 3.0}
-        moved_in += int((label == 0).sum())
-        assert label[0, 12:20, 12:20].all()  # the middle stays inside
-    assert moved_in > 0
+    _, labels = Patches([flat(1.0, 3.0, size=32)], (32, 32), seed=3).draw(20)
+    assert set(labels.unique().tolist()) == {0.0, 3.0}
+    assert labels[:, 0, 12:20, 12:20].all()  # the middle stays inside
 
 
 def test_image_repeats_its_edge_where_nothing_is_known() -> None:
-    affine = training._augmentation(seed=3).transforms[0]
-    turned = 0
-    for _ in range(20):
-        patch = affine({"image": torch.full((3, 32, 32), 7.0), "label": torch.ones(1, 32, 32)})
-        assert torch.allclose(patch["image"], torch.full((3, 32, 32), 7.0), atol=1e-4)
-        turned += int((patch["label"] == 0).any())
-    assert turned > 5
+    sampler = Sampler([flat(7.0, 1.0, size=32)], (32, 32), np.random.default_rng(3))
+    image, label = cut(sampler.draw(), 1.5 * plain_offsets((32, 32)))
+    assert torch.allclose(image[:, :3], torch.tensor(7.0), atol=1e-4)
+    outside = (label == 0).sum()
+    assert outside == 32 * 32 - 22 * 22  # 21.33 pixels of the patch cover the slice
 
 
 def test_image_and_label_are_moved_together() -> None:
     square = torch.zeros(1, 32, 32)
     square[:, 6:16, 10:26] = 1
-    augment = training._augmentation(seed=4)
+    image = torch.cat([20 * square.repeat(3, 1, 1), torch.zeros(PLACES, 32, 32)])
+    each = LabelledSlice(image.half(), (1 + square).byte())
+    images, labels = Patches([each], (32, 32), seed=4).draw(20)
     moved = 0
-    for _ in range(20):
-        patch = augment({"image": 10 * square.repeat(3, 1, 1), "label": 1 + square})
-        inside = patch["image"].mean(dim=0) > 5
-        known = patch["label"][0] > 0
-        wrong = (inside != (patch["label"][0] == 2)) & known
-        assert int(wrong.sum()) < 16  # the rim of 52 pixels is interpolated in one, picked in other
-        moved += int(not torch.equal(patch["label"], 1 + square))
+    for patch, label in zip(images, labels, strict=True):
+        inside = patch[:3].mean(dim=0) > 10
+        wrong = (inside != (label[0] == 2)) & (label[0] > 0)
+        assert int(wrong.sum()) < 20  # the rim of 52 pixels is interpolated in one, picked in other
+        moved += int(not torch.equal(label, 1 + square))
     assert moved > 5
 
 
-def test_augmentation_is_fixed_by_its_seed() -> None:
-    def changed(seed: int) -> torch.Tensor:
-        augment = training._augmentation(seed)
-        image = torch.arange(3 * 16 * 16).reshape(3, 16, 16) / 100
-        one = [augment({"image": image, "label": torch.ones(1, 16, 16)}) for _ in range(4)]
-        return torch.stack([each["image"] for each in one])
+def test_patches_turn_scale_and_shear_about_their_middle_and_no_further() -> None:
+    offsets = Patches([flat(0.0, 1.0)], (16, 16), seed=1)._turned(400)
+    plain = plain_offsets((16, 16))
+    as_it_is = [torch.equal(each, plain) for each in offsets]
+    assert 50 < sum(as_it_is) < 110  # a fifth, binomial spread 8
+    assert offsets.mean(dim=(1, 2)).abs().max() < 1e-4  # the middle stays
+    longest = offsets.norm(dim=3).max() / plain.norm(dim=2).max()
+    assert 1.05 < longest < 1.15 + 0.1 + 1e-3
+    # The way from the first to the last pixel of a row, turned by up to a quarter radian.
+    row = offsets[:, 8, -1] - offsets[:, 8, 0]
+    angle = torch.atan2(row[:, 1], row[:, 0])
+    assert 0.2 < angle.max() < 0.25 + 0.13
+    assert -0.25 - 0.13 < angle.min() < -0.2
 
-    assert torch.equal(changed(5), changed(5))
-    assert not torch.equal(changed(5), changed(6))
+
+def test_grey_values_change_and_places_move_as_a_whole() -> None:
+    images, _ = Patches([flat(1.0, 1.0)], (16, 16), seed=2).draw(200)
+    grey, places = images[:, :3], images[:, 3:]
+    spread = grey.std(dim=(1, 2, 3))
+    noisy = spread > 0.05
+    assert 35 < noisy.sum() < 85  # 30 %, binomial spread 6.5
+    assert (spread[noisy] - 0.1).abs().max() < 0.025  # scaled by up to a fifth
+    level = grey.mean(dim=(1, 2, 3))
+    assert 0.6 - 0.01 <= level.min() < 0.8
+    assert 1.2 < level.max() <= 1.4 + 0.01
+    assert (level - 1).abs().lt(0.01).sum() > 20  # a quarter is left as it is
+    assert places.std(dim=(2, 3)).max() < 1e-5
+    assert places[:, :, 0, 0].std() == pytest.approx(0.1, rel=0.2)
+
+
+def test_patches_are_fixed_by_their_seed() -> None:
+    def drawn(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+        return Patches(squares(3, 0), (16, 16), seed).draw(4)
+
+    first, again, other = drawn(5), drawn(5), drawn(6)
+    assert torch.equal(first[0], again[0])
+    assert torch.equal(first[1], again[1])
+    assert not torch.equal(first[0], other[0])
 
 
 # Chance
@@ -207,16 +237,10 @@ def test_other_slices_give_other_weights(weights: dict[str, torch.Tensor]) -> No
     assert not equal(weights, short(seed=1, slices=squares(3, 9)))
 
 
-def test_state_of_torch_numpy_and_monai_is_left_as_it_was() -> None:
+def test_state_of_torch_and_numpy_is_left_as_it_was() -> None:
     before_torch = torch.get_rng_state()
     kind, keys, *place = np.random.get_state()  # noqa: NPY002
-    for tracking in (True, False):
-        set_track_meta(tracking)
-        try:
-            short(slices=squares(1, 0))
-            assert get_track_meta() is tracking
-        finally:
-            set_track_meta(True)
+    short(slices=squares(1, 0))
     assert torch.equal(torch.get_rng_state(), before_torch)
     kind_after, keys_after, *place_after = np.random.get_state()  # noqa: NPY002
     assert (kind, *place) == (kind_after, *place_after)
@@ -239,7 +263,6 @@ def test_state_is_left_as_it_was_when_training_fails() -> None:
     before = torch.get_rng_state()
     with pytest.raises(Interrupted):
         train(squares(1, 0), [], CONFIG, SHORT, 1, Interrupting())
-    assert get_track_meta() is True
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -341,12 +364,12 @@ def test_validation_slices_never_reach_the_sampler(monkeypatch: pytest.MonkeyPat
             seen.extend(slices)
             super().__init__(slices, patch, rng)
 
-        def draw(self) -> dict[str, torch.Tensor]:
-            patch = super().draw()
-            drawn.update(patch["label"].unique().tolist())
-            return patch
+        def draw(self) -> Window:
+            window = super().draw()
+            drawn.update(window.slice.label.unique().tolist())
+            return window
 
-    monkeypatch.setattr(training, "Sampler", Spy)
+    monkeypatch.setattr(patches, "Sampler", Spy)
     config = NetworkConfig(image_channels=1, structures=(1, 2), pixel_mm=1.0, modality="mr")
     learned, held_out = squares(2, 0), squares(2, 1)
     for each in held_out:
@@ -399,7 +422,9 @@ class Painted(nn.Module):
 
 def painted(found: list[list[int]], label: list[list[int]]) -> LabelledSlice:
     image = torch.tensor(found).float() * 2 - 1
-    return LabelledSlice(image.expand(3, *image.shape).half(), torch.tensor(label).byte()[None])
+    return LabelledSlice(
+        image.expand(3 + PLACES, *image.shape).half(), torch.tensor(label).byte()[None]
+    )
 
 
 def test_validation_dice_is_over_all_slices_together() -> None:
@@ -484,7 +509,9 @@ def test_unknown_parts_are_learned_from_the_known_ones() -> None:
         lower = torch.zeros_like(each.label, dtype=torch.bool)
         lower[:, int(rows.min()) + 2 :] = True
         each.label[lower & (each.label == 2)] = 0
-    trained = train(slices, [], CONFIG, Recipe(steps=60, batch=4, patch=24), 1, Silent())
+    trained = train(
+        slices, [], CONFIG, Recipe(steps=60, batch=4, patch=24, learning_rate=3e-3), 1, Silent()
+    )
     reached = training._validation_dice(trained.network, squares(6, 100))
     assert reached is not None
     assert reached > 0.7  # taught as background, the lower rows would be lost: about 0.4
@@ -530,3 +557,11 @@ def test_members_are_kept_from_half_way_on() -> None:
     steps = training._member_steps(recipe)
     assert steps == {4, 6}
     assert training._member_steps(Recipe(steps=8, members=0)) == frozenset()
+
+
+def test_a_later_model_takes_a_share_of_the_steps_and_the_whole_takes_all() -> None:
+    recipe = Recipe(steps=600, later_share=0.6, batch=7, learning_rate=6e-3)
+    assert recipe.going_on() == Recipe(steps=360, later_share=0.6, batch=7, learning_rate=4e-3)
+    assert recipe.altogether(0) == recipe
+    assert recipe.altogether(5).steps == 600 + 5 * 360
+    assert Recipe(steps=1, later_share=0.1).going_on().steps == 1

@@ -10,6 +10,8 @@ from activeseg.uncertainty import slice_doubts
 SHAPE = (12, 12, 12)
 AXIS = {"axial": 0, "coronal": 1, "sagittal": 2}
 ORGAN = np.s_[3:8, 3:8, 3:8]
+SPLEEN = np.s_[3:8, 3:8, 9:11]
+BOTH = ((ORGAN, 1), (SPLEEN, 2))
 ONE = ("liver",)
 TWO = ("liver", "spleen")
 
@@ -109,20 +111,17 @@ def test_the_largest_difference_is_told_with_who_differs():
 
 
 def test_structures_are_named_only_where_there_are_several():
-    spleen = np.s_[3:8, 3:8, 9:11]
-    proposal = label((ORGAN, 1), (spleen, 2))
-    more = label((ORGAN, 1), (spleen, 2), (np.s_[3:8, 8:10, 9:11], 2))
-    found = slice_doubts(proposal, {"is uncertain": more}, TWO, AXIS["axial"])
+    more = label(*BOTH, (np.s_[3:8, 8:10, 9:11], 2))
+    found = slice_doubts(label(*BOTH), {"is uncertain": more}, TWO, AXIS["axial"])
     assert found[5] == "spleen: back border is uncertain"
-    only = slice_doubts((proposal == 2) * 1, {"is uncertain": (more == 2) * 1}, ("spleen",), 0)
+    alone = (label(*BOTH) == 2) * 1
+    only = slice_doubts(alone, {"is uncertain": (more == 2) * 1}, ("spleen",), 0)
     assert only[5] == "back border is uncertain"
 
 
 def test_of_two_structures_the_one_that_differs_more_is_told():
-    spleen = np.s_[3:8, 3:8, 9:11]
-    proposal = label((ORGAN, 1), (spleen, 2))
-    liver_more = label((np.s_[3:8, 1:8, 3:8], 1), (spleen, 2), (np.s_[3:8, 8:9, 9:11], 2))
-    found = slice_doubts(proposal, {"is uncertain": liver_more}, TWO, AXIS["axial"])
+    more = label((np.s_[3:8, 1:8, 3:8], 1), (SPLEEN, 2), (np.s_[3:8, 8:9, 9:11], 2))
+    found = slice_doubts(label(*BOTH), {"is uncertain": more}, TWO, AXIS["axial"])
     assert found[5] == "liver: front border is uncertain"
 
 

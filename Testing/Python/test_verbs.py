@@ -383,6 +383,27 @@ def test_training_can_start_from_a_checkpoint(cohort, answered, scored, tmp_path
         torch.testing.assert_close(begun.get_parameter(name), weight, rtol=0, atol=1e-6)
 
 
+def test_a_later_round_goes_on_from_the_model_before(cohort, scored, tmp_path):
+    project = copied(scored, tmp_path / "p")
+    before = load(project.round(1).model)[0]
+    suggest(project, 3.0, "random")
+    still = Recipe(steps=10, batch=2, learning_rate=1e-9, weight_decay=0.0, later_share=0.3)
+    files = run_train(project, still, SILENT)
+    assert files.number == 2
+    network, _, facts = load(files.model)
+    assert facts["steps"] == 3  # a share of those of a first model
+    for name, weight in before.named_parameters():
+        torch.testing.assert_close(network.get_parameter(name), weight, rtol=0, atol=1e-6)
+
+
+def test_a_round_that_is_trained_again_does_not_go_on_from_itself(scored, tmp_path):
+    project = copied(scored, tmp_path / "p")
+    first = load(project.round(1).model)[0].state_dict()
+    assert run_train(project, RECIPE, SILENT).number == 1
+    again = load(project.round(1).model)[0].state_dict()
+    assert all(torch.equal(first[name], again[name]) for name in first)
+
+
 def test_a_checkpoint_for_other_structures_is_refused(cohort, fresh, scored, tmp_path):
     found = fresh.cohort
     model = str(scored.round(1).model)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 
 import numpy as np
@@ -14,12 +13,11 @@ from activeseg.keys import Plane, SliceKey
 from activeseg.project import Project, project_status, undo, what_was_shown, withdrawals
 from activeseg.project.judged import DiceLedger
 from activeseg.project.timing import minutes_model
-from killing import killed_at_call, run_child
+from killing import killed_at_each_step
 from rounds_by_hand import WORK, batch, suggestion
-from small_cohort import small_cohort
+from small_cohort import plain_mask, small_project
 
 KEYS = [SliceKey("plain", Plane.AXIAL, n) for n in (3, 4, 5)]
-CALLS = ("open", "fsync", "replace", "unlink", "mkdir", "link", "rename")
 
 
 @pytest.fixture
@@ -29,18 +27,11 @@ def project(tmp_path):
 
 def new_project(folder):
     """Three slices are asked for; one has a proposal."""
-    cohort = small_cohort(folder / "cohort")
-    made = Project.create(folder / "project", cohort, "all", "auto", 0, "scratch")
+    made = small_project(folder)
     files = made.round(0)
-    files.write_proposals({KEYS[0]: mask(1)})
+    files.write_proposals({KEYS[0]: plain_mask(1)})
     files.write_batch(batch(0, [suggestion(key, rank) for rank, key in enumerate(KEYS, 1)]))
     return made
-
-
-def mask(value):
-    found = np.zeros((6, 5), np.uint8)
-    found[1:4, 2:] = value
-    return found
 
 
 def files_of(project):
@@ -48,7 +39,7 @@ def files_of(project):
 
 
 def test_a_withdrawn_slice_is_open_again_and_its_seconds_stay_spent(project):
-    accepted = project.accept(KEYS[0], mask(1), "ada", 90.0)
+    accepted = project.accept(KEYS[0], plain_mask(1), "ada", 90.0)
     before = files_of(project)
     assert not accepted.withdrawn
     project.withdraw(accepted, " ada ")
@@ -61,7 +52,7 @@ def test_a_withdrawn_slice_is_open_again_and_its_seconds_stay_spent(project):
     (kept,) = opened.acceptances()
     assert kept.withdrawn
     assert opened.slice_acceptances(KEYS[0]) == [kept]
-    np.testing.assert_array_equal(opened.read_annotation(kept), mask(1))
+    np.testing.assert_array_equal(opened.read_annotation(kept), plain_mask(1))
     status = project_status(opened)
     assert (status["accepted"], status["annotated_slices"]) == ([], 0)
     assert status["minutes_spent"] == 1.5
@@ -75,11 +66,11 @@ def test_a_withdrawn_slice_is_open_again_and_its_seconds_stay_spent(project):
 
 
 def test_the_one_before_counts_again(project):
-    first = project.accept(KEYS[0], mask(1), "ada", 30.0)
-    second = project.accept(KEYS[0], mask(4), "bob", 30.0)
+    first = project.accept(KEYS[0], plain_mask(1), "ada", 30.0)
+    second = project.accept(KEYS[0], plain_mask(4), "bob", 30.0)
     project.withdraw(second, "bob")
     assert project.annotations() == {KEYS[0]: first}
-    third = project.accept(KEYS[0], mask(4), "bob", 10.0)
+    third = project.accept(KEYS[0], plain_mask(4), "bob", 10.0)
     assert third.time > second.time
     project.withdraw(first, "ada")  # the middle of a history too
     assert project.history(KEYS[0]) == [third]
@@ -87,7 +78,7 @@ def test_the_one_before_counts_again(project):
 
 
 def test_nothing_is_withdrawn_twice(project):
-    accepted = project.accept(KEYS[0], mask(1), "ada")
+    accepted = project.accept(KEYS[0], plain_mask(1), "ada")
     project.withdraw(accepted, "ada")
     before = files_of(project)
     with pytest.raises(AnnotationError, match="undone already"):
@@ -96,7 +87,7 @@ def test_nothing_is_withdrawn_twice(project):
 
 
 def test_what_cannot_be_withdrawn_is_told_in_one_line(project, monkeypatch):
-    accepted = project.accept(KEYS[0], mask(1), "ada")
+    accepted = project.accept(KEYS[0], plain_mask(1), "ada")
     with pytest.raises(ProjectError, match="not an author's name"):
         project.withdraw(accepted, " ")
 
@@ -116,8 +107,8 @@ def test_what_cannot_be_withdrawn_is_told_in_one_line(project, monkeypatch):
 def test_undo_takes_ones_own_newest_answer_only(project):
     with pytest.raises(AnnotationError, match="nobody has answered it"):
         undo(project, KEYS[0], "ada")
-    project.accept(KEYS[0], mask(1), "ada")
-    bobs = project.accept(KEYS[0], mask(4), "bob")
+    project.accept(KEYS[0], plain_mask(1), "ada")
+    bobs = project.accept(KEYS[0], plain_mask(4), "bob")
     with pytest.raises(AnnotationError, match="is bob's, not ada's"):
         undo(project, KEYS[0], "ada")
     with pytest.raises(CohortError, match="no such volume"):
@@ -130,9 +121,9 @@ def test_undo_takes_ones_own_newest_answer_only(project):
 
 def test_an_older_answer_is_not_seen_from_other_slices(project):
     """Records of one volume alone, for what is shown around a slice."""
-    project.accept(KEYS[0], mask(1), "ada")
-    gone = project.accept(KEYS[1], mask(1), "ada")
-    project.accept(SliceKey("oblique", Plane.AXIAL, 2), mask(1), "ada")
+    project.accept(KEYS[0], plain_mask(1), "ada")
+    gone = project.accept(KEYS[1], plain_mask(1), "ada")
+    project.accept(SliceKey("oblique", Plane.AXIAL, 2), plain_mask(1), "ada")
     project.withdraw(gone, "ada")
     assert list(project.annotations("plain")) == [KEYS[0]]
     assert list(project.annotations("flipped")) == []
@@ -144,8 +135,8 @@ def test_the_minutes_of_an_answer_given_twice_add_up(project, monkeypatch):
     monkeypatch.setattr("activeseg.project.timing.MinutesModel.fit", lambda *a: fitted.append(a))
 
     def answer(key, author, seconds):
-        shown = what_was_shown(project, key, mask(1))
-        return project.accept(key, mask(1), author, seconds, shown)
+        shown = what_was_shown(project, key, plain_mask(1))
+        return project.accept(key, plain_mask(1), author, seconds, shown)
 
     project.withdraw(answer(KEYS[0], "ada", 40.0), "ada")
     answer(KEYS[0], "ada", 5.0)
@@ -159,8 +150,8 @@ def test_the_minutes_of_an_answer_given_twice_add_up(project, monkeypatch):
 
 def test_the_estimate_learns_from_the_answer_that_stands(project):
     def answer(value):
-        shown = what_was_shown(project, KEYS[0], mask(value))
-        return project.accept(KEYS[0], mask(value), "ada", 1.0, shown)
+        shown = what_was_shown(project, KEYS[0], plain_mask(value))
+        return project.accept(KEYS[0], plain_mask(value), "ada", 1.0, shown)
 
     project.withdraw(answer(4), "ada")
     assert DiceLedger(project).slices == []
@@ -170,33 +161,25 @@ def test_the_estimate_learns_from_the_answer_that_stands(project):
     assert judged.dice == {"liver": 1.0, "spleen": None}
 
 
-def withdraw_until_call(folder, number):
+def accept_first(folder):
+    new_project(folder).accept(KEYS[0], plain_mask(1), "ada", 60.0)
+
+
+def withdraw_it(folder):
     project = Project.open(folder / "project")
     (accepted,) = project.acceptances()
-    with killed_at_call(number, CALLS) as calls:
-        project.withdraw(accepted, "ada")
-    (folder / "calls.txt").write_text(" ".join(calls))
+    project.withdraw(accepted, "ada")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no fork server, no SIGKILL")
 def test_a_kill_before_any_step_withdraws_or_does_not(tmp_path):
-    def prepared(name):
-        folder = tmp_path / name
-        folder.mkdir()
-        new_project(folder).accept(KEYS[0], mask(1), "ada", 60.0)
-        return folder
-
-    whole = prepared("whole")
-    assert run_child(withdraw_until_call, whole, 0) == 0
-    steps = (whole / "calls.txt").read_text().split()
+    steps, killed = killed_at_each_step(withdraw_it, accept_first, tmp_path)
     counted = []
-    for number in range(1, len(steps) + 1):
-        folder = prepared(str(number))
-        assert run_child(withdraw_until_call, folder, number) == -signal.SIGKILL
+    for folder in killed:
         project = Project.open(folder / "project")
         counted.append(len(project.annotations()))
         (kept,) = project.acceptances()
-        np.testing.assert_array_equal(project.read_annotation(kept), mask(1))
+        np.testing.assert_array_equal(project.read_annotation(kept), plain_mask(1))
         assert project_status(project)["minutes_spent"] == 1.0
         if counted[-1]:
             project.withdraw(kept, "ada")  # nothing is in the way

@@ -30,9 +30,10 @@ from activeseg_web.address import Address, host_of, is_loopback
 from activeseg_web.door import Door
 from activeseg_web.doorway import SECRET_HEADER, SECRET_VARIABLE, take_secret
 from activeseg_web.pages import problem_page, waiting_page
-from activeseg_web.people import is_name
+from activeseg_web.people import IDLE_S, UNSEEN_S, People, is_name
 from activeseg_web.proxy import is_plain
 from desk_stand_in import BIG
+from killing import alive
 from tiny_cohort import write_tiny_cohort
 
 STAND_IN = Path(__file__).with_name("desk_stand_in.py")
@@ -127,15 +128,6 @@ def until(reached, what: str) -> None:
             return
         time.sleep(0.02)
     pytest.fail(f"never: {what}")
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    stat = Path(f"/proc/{pid}/stat")  # a zombie that nobody waits for counts as gone
-    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 @pytest.fixture(scope="module")
@@ -547,6 +539,39 @@ class TestTheDesks:
             assert hall.page("anna").status == 302  # back, with a new process
         finally:
             hall.close()
+
+    def test_a_desk_that_no_page_connects_to_is_ended_after_a_minute(self, tmp_path):
+        """By a clock that is set; the first desk, which is laid out ahead, waits as long as any."""
+        seconds = [0.0]
+
+        def command(name: str) -> list[str]:
+            return [sys.executable, str(STAND_IN), name, "usual", str(tmp_path)]
+
+        async def live() -> None:
+            people = People(command, now=lambda: seconds[0])
+            ahead = people.seat("ahead", awaited=True)
+            bare, used = people.seat("bare"), people.seat("used")
+            for desk in (ahead, bare, used):
+                assert await desk.settled(60)
+            with used.connected():
+                pass
+
+            def kept(after: float) -> list[str]:
+                seconds[0] = after
+                people.sweep()
+                return [name for name in ("ahead", "bare", "used") if people.find(name)]
+
+            assert kept(UNSEEN_S) == ["ahead", "bare", "used"]
+            people.seat("bare")  # asked once more
+            assert kept(2 * UNSEEN_S) == ["ahead", "bare", "used"]
+            assert kept(2 * UNSEEN_S + 1) == ["ahead", "used"]
+            assert kept(IDLE_S) == ["ahead", "used"]
+            assert kept(IDLE_S + 1) == []
+            await people.close()
+
+        asyncio.run(live())
+        for name in ("ahead", "bare", "used"):  # in good order, not killed
+            assert (tmp_path / name).read_text().splitlines()[-1] == "left"
 
     def test_no_more_desks_than_there_is_room_for(self, tmp_path):
         hall = Hall(tmp_path, {}, most=2).open()

@@ -85,7 +85,11 @@ def test_a_day(bench, project):
     assert project.latest_batch().round == 1
     page.locator(".line.working").wait_for(state="detached")
     assert page.locator(".figure b").first.inner_text().startswith("0.")
-    assert page.locator(".row-dice >> text=Dice").count() > 0
+    asked = {str(each.key): each.reason for each in project.latest_batch().suggestions}
+    assert any("expected" in reason for reason in asked.values())
+    for key, reason in asked.items():  # the engine's sentence, whole
+        assert page.locator(f'.row[data-key="{key}"]').get_attribute("title") == reason
+    assert page.locator(".slice-why").inner_text() == asked[bench.key]
     page.keyboard.press("u")
     page.wait_for_function("() => document.querySelector('.switch input').checked")
     assert page.get_by_role("alert").count() == 0

@@ -15,11 +15,13 @@ pytest.importorskip("trame_slicer", reason="needs trame-slicer (pip install tram
 
 from trame_slicer.segmentation import (  # noqa: E402
     SegmentationEffectErase,
+    SegmentationEffectNoTool,
     SegmentationEffectPaint,
 )
 from vtkmodules.vtkCommonCore import vtkPoints  # noqa: E402
 from vtkmodules.vtkFiltersSources import vtkSphereSource  # noqa: E402
 
+from activeseg.errors import AnnotationError  # noqa: E402
 from activeseg.keys import Plane  # noqa: E402
 from activeseg_slicer.scene.painting import read_segment  # noqa: E402
 from activeseg_slicer.scene.voxels import Box, ijk_to_ras, matrix_array, slice_centre  # noqa: E402
@@ -31,24 +33,33 @@ from sheets import GEOMETRIES, pattern, shape_of, sheet  # noqa: E402
 CASES = [(name, plane) for name in GEOMETRIES for plane in Plane]
 
 
-def on_stage(tmp_path, act):
-    """Run `act(stage)` inside an event loop, where a stage lives."""
+def in_a_server(tmp_path, act):
+    """Run `act(server)` inside an event loop, where a stage lives."""
     from trame.app import get_server
 
-    from activeseg_web.stage import Stage
-
     async def run():
-        server = get_server(f"stage {tmp_path}", client_type="vue3")
-        stage = Stage(server, flow_project(tmp_path / "project"), lambda: None)
         try:
-            await act(stage)
+            await act(get_server(f"stage {tmp_path}", client_type="vue3"))
         finally:
-            stage.close()
             for task in asyncio.all_tasks() - {asyncio.current_task()}:
                 task.cancel()
 
     with patch.dict(os.environ, {"TRAME_ARGS": "--server"}):
         asyncio.run(run())
+
+
+def on_stage(tmp_path, act):
+    """Run `act(stage)` inside an event loop."""
+    from activeseg_web.stage import Stage
+
+    async def run(server):
+        stage = Stage(server, flow_project(tmp_path / "project"), lambda: None)
+        try:
+            await act(stage)
+        finally:
+            stage.close()
+
+    in_a_server(tmp_path, run)
 
 
 def dab(stage, tool, where, radius):
@@ -73,10 +84,9 @@ def ball(stage, kind, where, radius):
     effect.paint_glyph_at_world_coordinates(shape.GetOutput(), points)
 
 
-def voxels(stage, geometry):
-    """Which voxels of the volume belong to which segment."""
+def voxels(node, geometry):
+    """Which voxels of the volume belong to which segment of a segmentation."""
     whole = Box((0, 0, 0), geometry.shape)
-    node = stage._desk.segmentation
     names = node.GetSegmentation().GetSegmentIDs()
     return {name: read_segment(node, name, whole, "") for name in names}
 
@@ -108,7 +118,7 @@ def reach(stage, name, plane):
     beside = {near: pattern(shape_of(geometry, plane), (1, 2), seed=3)}
     stage.lay(sheet(geometry, plane, 3, mask=mask, around=beside, volume=name))
     assert_shown(stage, geometry, plane)
-    before = voxels(stage, geometry)
+    before = voxels(stage._desk.segmentation, geometry)
     middle = slice_centre(geometry, plane, 3)
     radius = 3 * max(n * mm for n, mm in zip(geometry.size, geometry.spacing, strict=True))
     stage.tools.choose(2)
@@ -121,7 +131,7 @@ def reach(stage, name, plane):
     ball(stage, SegmentationEffectErase, middle, radius)
     assert not stage.mask().any(), (name, plane)
     axis = geometry.array_axis(plane)
-    for segment, now in voxels(stage, geometry).items():
+    for segment, now in voxels(stage._desk.segmentation, geometry).items():
         rest = np.delete(now, 3, axis=axis)
         assert np.array_equal(rest, np.delete(before[segment], 3, axis=axis)), (name, plane)
 
@@ -204,10 +214,20 @@ def test_nothing_is_painted_once_the_slice_is_put_away(tmp_path):
     geometry = GEOMETRIES["oblique"]
 
     async def act(stage):
-        stage.lay(sheet(geometry, Plane.AXIAL, 3))
+        mask = pattern(shape_of(geometry, Plane.AXIAL), (1, 2))
+        stage.lay(sheet(geometry, Plane.AXIAL, 3, mask=mask))
+        node = stage._desk.segmentation
+        dab(stage, Tool.PAINT, slice_centre(geometry, Plane.AXIAL, 3), 2)
+        before = voxels(node, geometry)
+        assert any(found.any() for found in before.values())
         stage.clear()
         stage.strokes.undo()
         stage.strokes.redo()
+        stage.tools.use(Tool.PAINT)
+        editor = stage._slicer.segmentation_editor
+        assert editor.active_effect_name == SegmentationEffectNoTool.get_effect_name()
+        after = voxels(node, geometry)
+        assert all(np.array_equal(before[name], after[name]) for name in before)
         assert not stage.strokes.can_undo
         assert stage.views.away == 0
 
@@ -231,7 +251,34 @@ def test_only_the_last_volumes_stay_in_the_scene(tmp_path):
             # One more: the slice alone, which limits the editor.
             assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") <= KEPT + 1
             assert np.array_equal(stage.mask(), mask)
-            liver = voxels(stage, geometry)["ActiveSeg_1"]
+            liver = voxels(stage._desk.segmentation, geometry)["ActiveSeg_1"]
             assert np.array_equal(liver[4], mask == 1)
 
     on_stage(tmp_path, act)
+
+
+def test_strokes_that_cannot_be_kept_are_told_once_and_again_after_it_went_well(tmp_path):
+    """They are kept every two seconds: the line could never be closed."""
+    from activeseg_web.work import Work
+
+    def full(*_):
+        raise AnnotationError("the strokes were not kept: No space left on device")
+
+    async def act(server):
+        work = Work(flow_project(tmp_path / "project"), "anna", server)
+        work.begin()
+        mask = work.stage.mask()
+        for mended in (False, True):
+            with patch("activeseg.project.answers.drafts.save", full):
+                work.stage.fill(np.full_like(mask, 1 if mended else 4))
+                work.autosave()
+                assert "No space left" in server.state.error
+                work.close_error()
+                work.autosave()
+                assert server.state.error == ""
+            work.autosave()
+        (draft,) = work.session.project.drafts("anna").values()
+        assert (draft.mask == 1).all()
+        work.close()
+
+    in_a_server(tmp_path, act)

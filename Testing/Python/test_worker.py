@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 import activeseg
 from activeseg_slicer.process import ChildProcess, launch
 from activeseg_slicer.worker import Outcome, ProgressLine, Worker
+from killing import alive
 
 
 class Recorder:
@@ -98,12 +98,13 @@ class TestWithARealProcess:
         assert seen.threads == {threading.get_ident()}
 
     @pytest.mark.skipif(os.name != "posix", reason="looks at POSIX process ids")
-    def test_cancel_ends_child_and_grandchild(self, tmp_path):
+    @pytest.mark.parametrize("own_group", [False, True])
+    def test_cancel_ends_child_and_grandchild(self, tmp_path, own_group):
         pids = tmp_path / "pids"
         code = (
             "import os, pathlib, subprocess, sys, time\n"
             "sleep = [sys.executable, '-c', 'import time; time.sleep(600)']\n"
-            "grandchild = subprocess.Popen(sleep)\n"
+            f"grandchild = subprocess.Popen(sleep, start_new_session={own_group})\n"
             f"pathlib.Path({str(pids)!r}).write_text(f'{{os.getpid()}} {{grandchild.pid}}')\n"
             'print(\'{"stage": "s", "done": 0, "total": 1, "eta_s": null}\', flush=True)\n'
             "time.sleep(600)\n"
@@ -145,19 +146,6 @@ class TestWithARealProcess:
         assert process.wait() == 0
         process.end()
         assert process.wait() == 0
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; one that ended and waits for its parent (a zombie) does not."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    status = Path(f"/proc/{pid}/stat")
-    try:
-        return status.read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return not Path("/proc").is_dir()  # ended just now, or no /proc to ask (macOS)
 
 
 class FakeProcess:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
 
@@ -117,10 +117,8 @@ class ThresholdModel(SegmentationModel):
 
     def views(self, scan: Scan) -> Iterator[View]:
         for plane in scan.planes:
-            yield View(plane, self.probabilities(scan))
-
-    def sides(self, scan: Scan, box: Box) -> Sequence[npt.NDArray[np.float32]]:
-        return (self.probabilities(scan)[(slice(None), *box)],)
+            softmax = self.probabilities(scan)
+            yield View(plane, softmax, sides=[softmax.argmax(axis=0).astype(np.uint8)])
 
     def snapshots(self, scan: Scan, box: Box) -> Iterator[npt.NDArray[np.float32]]:
         yield self.probabilities(scan)[(slice(None), *box)]

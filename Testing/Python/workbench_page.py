@@ -76,7 +76,7 @@ def workbench(project: Path, *options: str) -> Iterator[Served]:
 
     def command(name: str) -> list[str]:
         desk = [sys.executable, "-m", "activeseg_web.desk", str(project), f"--author={name}"]
-        return [*desk, "--port=0", *options]
+        return [*desk, *options]
 
     async def made() -> Door:
         return Door(command, "anna")

@@ -48,21 +48,34 @@ class Oracle:
         project: The project; its cohort must have reference labels.
         seed: Fixes the noise of the times; each slice has its own, whatever the order.
         author: Name that the annotations carry.
+        proposals: Whether to look at what the batch proposes; without, everything is drawn from
+            nothing.
     """
 
-    def __init__(self, project: Project, seed: int, author: str = "oracle") -> None:
+    def __init__(
+        self, project: Project, seed: int, author: str = "oracle", proposals: bool = True
+    ) -> None:
         self._project = project
         self._seed = seed
         self._author = author
+        self._proposals = proposals
 
     def answer_batch(self, progress: Progress) -> list[Answered]:
         """Answer every open suggestion, in the order in which a person would be asked.
+
+        A batch that was answered in part is gone on with: a volume that was opened for it before
+        is not opened anew.
+
+        Returns:
+            What was answered now.
 
         Raises:
             CohortError: If a volume has no reference label.
         """
         waiting = len(self._project.open_suggestions())
-        opened: set[str] = set()
+        batch = self._project.latest_batch()
+        asked = batch.suggestions if batch is not None else ()
+        opened = {each.key.volume for each in asked if self._project.history(each.key)}
         answered = []
         with progress.stage("Answering", waiting) as stage:
             while (suggestion := self._project.next_suggestion(self._author)) is not None:
@@ -79,7 +92,7 @@ class Oracle:
             raise CohortError("has no reference label; a simulated clinician needs one", volume.id)
         reference = self._project.cohort.read_label(key.volume)
         wanted = take_slice(reference, volume.geometry, key.plane, key.index)
-        shown = self._project.proposal(key)
+        shown = self._project.proposal(key) if self._proposals else None
         spacing = volume.geometry.slice_spacing(key.plane)
         values = [structure.value for structure in self._project.structures]
         noise = self._noise(key)

@@ -1,4 +1,7 @@
-"""A child process with its own process group: its lines, and its end with all it started."""
+"""A child process with its own process group: its lines, and its end with all it started.
+
+`kill_tree` ends the browser workbench's desks too.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Protocol
 
-__all__ = ["ChildProcess", "Launcher", "Process", "launch"]
+__all__ = ["ChildProcess", "Launcher", "Process", "kill_tree", "launch"]
 
 
 class Process(Protocol):
@@ -78,18 +81,55 @@ class ChildProcess:
         direct child alone would leave them running. Nothing is asked to finish first: a project
         folder is valid after a kill at any moment.
         """
-        # Only `wait` collects the child, so until then its id cannot be another process's, and
-        # children that outlived it are still found.
-        if self._popen.returncode is not None:
-            return
-        if sys.platform == "win32":
-            tree = ["taskkill", "/T", "/F", "/PID", str(self._popen.pid)]
-            subprocess.run(tree, check=False, capture_output=True)
-        else:
-            # The child leads its group (start_new_session): its id is the group's.
-            # macOS answers with a PermissionError for a group that has ended.
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._popen.pid, signal.SIGKILL)
+        # Only `wait` collects the child, so until then its id cannot be another process's.
+        if self._popen.returncode is None:
+            kill_tree(self._popen.pid)
+
+
+def kill_tree(pid: int) -> None:
+    """Kill a process that leads a group of its own, and everything that it has started.
+
+    Args:
+        pid: The process; its end was not collected yet, so that the id is still its own.
+    """
+    if sys.platform == "win32":
+        tree = ["taskkill", "/T", "/F", "/PID", str(pid)]
+        subprocess.run(tree, check=False, capture_output=True)
+        return
+    # A desk's worker leads a group of its own, so the group alone is not all; children that
+    # outlived their parent are found by the group alone.
+    for each in (pid, *_descendants(pid)):
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(each, signal.SIGKILL)
+    # macOS answers with a PermissionError for a group that has ended.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _descendants(pid: int) -> list[int]:
+    """The ids of a process's children, their children, and so on."""
+    parents = _parents()
+    found = [pid]
+    for each in found:  # grows while it is walked
+        found.extend(child for child, parent in parents.items() if parent == each)
+    return found[1:]
+
+
+def _parents() -> dict[int, int]:
+    """Each process's parent."""
+    if Path("/proc/self/stat").exists():
+        pairs = {}
+        for file in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                # The second field is a name in parentheses that may hold anything.
+                after = file.read_text("utf-8", "replace").rpartition(")")[2].split()
+                pairs[int(file.parent.name)] = int(after[1])
+        return pairs
+    listed = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid="], check=False, capture_output=True, text=True
+    )
+    rows = (line.split() for line in listed.stdout.splitlines())
+    return {int(child): int(parent) for child, parent in rows}
 
 
 def _lines(stream: IO[str] | None) -> Iterator[str]:

@@ -122,7 +122,7 @@ def check_slices(project: Project, desk: SceneDesk, tell: Callable[[str], object
         row = session.accept()
         accepted = project.read_annotation(project.annotations()[key])
         assert np.array_equal(accepted, painted), f"{key}: the annotation is not what was painted"
-    assert session.answered, "some slices were never laid"
+    assert session.look().answered, "some slices were never laid"
     tell(f"{len(project.annotations())} slices were accepted as they were painted")
 
 

@@ -14,10 +14,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from activeseg.errors import ActiveSegError
+from activeseg_web.exits import exit_code
 
 __all__ = ["main"]
-
-USER_ERROR = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,18 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0 after Ctrl-C, 2 if the user must mend something.
     """
     arguments = _parser().parse_args(argv)
-    try:
-        if find_spec("trame_slicer") is None or find_spec("aiohttp") is None:
-            raise ActiveSegError(
-                "the workbench needs trame-slicer, which is not installed; "
-                'run: pip install "activeseg[workbench]"'
-            )
-        with suppress(KeyboardInterrupt):
-            asyncio.run(_serve(arguments))
-    except ActiveSegError as error:
-        sys.stderr.write(f"activeseg: {error}\n")
-        return USER_ERROR
-    return 0
+    return exit_code(lambda: _run(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -55,6 +43,21 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _run(arguments: argparse.Namespace) -> None:
+    """Serve until Ctrl-C.
+
+    Raises:
+        ActiveSegError: If a package is missing, or what `Door.open` raises.
+    """
+    if find_spec("trame_slicer") is None or find_spec("aiohttp") is None:
+        raise ActiveSegError(
+            "the workbench needs trame-slicer, which is not installed; "
+            'run: pip install "activeseg[workbench]"'
+        )
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_serve(arguments))
+
+
 async def _serve(arguments: argparse.Namespace) -> None:
     from activeseg_web.door import Door
 
@@ -62,10 +65,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
 
     def command(name: str) -> list[str]:
         # One word, so that no name is taken for an option.
-        return [
-            *(sys.executable, "-m", "activeseg_web.desk", str(project)),
-            *(f"--author={name}", "--port=0"),
-        ]
+        return [sys.executable, "-m", "activeseg_web.desk", str(project), f"--author={name}"]
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

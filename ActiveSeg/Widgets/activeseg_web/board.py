@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from activeseg.project import Project
-from activeseg_slicer.flow import Clock, Meanwhile, Session, State
+from activeseg_slicer.flow import Clock, Look, Meanwhile, Session, State, clock_text
 from activeseg_web.curve import curve_svg
 from activeseg_web.facts import (
     budget_facts,
-    clock_text,
     estimate_facts,
     row_facts,
     slice_facts,
@@ -69,22 +68,20 @@ class Board:
         self._state.can_undo_answer = session.can_undo
         self._state.has_doubt = sheet is not None and sheet.entropy is not None
 
-    def show_project(self, session: Session) -> None:
+    def show_project(self, session: Session, look: Look) -> None:
         """Show what is read from the project's folder.
 
         Raises:
             ProjectError: If a file of the project is damaged.
         """
-        rows = session.rows()
-        progress = session.progress()
         estimate = session.estimate()
-        self._state.rows = [row_facts(row) for row in rows]
-        self._state.budget = budget_facts(progress)
+        self._state.rows = [row_facts(row) for row in look.rows]
+        self._state.budget = budget_facts(look.progress)
         self._state.estimate = estimate_facts(estimate)
         self._state.curve = curve_svg(estimate)
-        if progress.budget_minutes:
-            self._state.minutes = progress.budget_minutes
-        states = {row.state for row in rows}
+        if look.progress.budget_minutes:
+            self._state.minutes = look.progress.budget_minutes
+        states = {row.state for row in look.rows if row.rank}  # Next lays nothing else
         self._state.card = "" if session.current is not None else _card(states)
 
     def show_strokes(self, stage: Stage) -> None:

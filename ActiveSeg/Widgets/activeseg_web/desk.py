@@ -17,17 +17,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from activeseg.errors import ActiveSegError
 from activeseg.project import Project
 from activeseg_web.complaints import hear_complaints
 from activeseg_web.doorway import only_for, say, take_secret, when_door_goes
+from activeseg_web.exits import exit_code
 
 if TYPE_CHECKING:
     from activeseg_web.work import Work
 
 __all__ = ["main"]
-
-USER_ERROR = 2
 
 _ACTIONS = (
     *("accept", "nothing_here", "skip", "back", "undo_answer", "open", "next"),
@@ -53,21 +51,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = _parser().parse_args(argv)
     hear_complaints()
-    try:
+
+    def work() -> None:
         secret = take_secret()
-        project = Project.open(arguments.project)
-        asyncio.run(_serve(project, arguments, secret))
-    except ActiveSegError as error:
-        sys.stderr.write(f"activeseg: {error}\n")
-        return USER_ERROR
-    return 0
+        asyncio.run(_serve(Project.open(arguments.project), arguments, secret))
+
+    return exit_code(work)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m activeseg_web.desk")
     parser.add_argument("project", type=Path)
     parser.add_argument("--author", required=True)
-    parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--steps", type=int, help="training steps of a round")
     return parser
 
@@ -82,7 +77,7 @@ async def _serve(project: Project, arguments: argparse.Namespace, secret: str) -
     when_door_goes(stop.set)
     server = get_server("activeseg", client_type="vue3")
     work = _furnish(server, project, arguments, secret)
-    serving = asyncio.ensure_future(_listen(server, arguments.port))
+    serving = asyncio.ensure_future(_listen(server))
     await server.ready
     timers = asyncio.gather(
         _again(server, _POLL_S, work.poll),
@@ -130,9 +125,9 @@ def _furnish(server: Any, project: Project, arguments: argparse.Namespace, secre
     return work
 
 
-def _listen(server: Any, port: int) -> Any:
+def _listen(server: Any) -> Any:
     return server.start(
-        port=port,
+        port=0,
         host="127.0.0.1",
         exec_mode="coroutine",
         thread=True,  # signals are handled here

@@ -98,7 +98,7 @@ class Door:
             ) from error
         bound = self._runner.addresses[0][1]
         self._address = Address(self._address.host, bound, self._address.token)
-        self._people.seat(self._author)
+        self._people.seat(self._author, awaited=True)
         self._putting_away = asyncio.create_task(self._people.put_away())
         return self._address
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -11,7 +10,6 @@ from activeseg_slicer.flow import Estimate, Progress, Row, State
 
 __all__ = [
     "budget_facts",
-    "clock_text",
     "estimate_facts",
     "row_facts",
     "slice_facts",
@@ -20,17 +18,6 @@ __all__ = [
 ]
 
 Colour: TypeAlias = tuple[float, float, float]
-
-# What a reason says of the expected Dice, which has a place of its own.
-_BESIDE = re.compile(r"^expected Dice [\d.]+(?: \([^)]*\))?(?:, )?")
-
-_HOW = {"draw": "draw", "correct": "correct", "confirm": "confirm"}
-
-
-def clock_text(seconds: float) -> str:
-    """Minutes and seconds, ``12:05``."""
-    whole = int(seconds)
-    return f"{whole // 60}:{whole % 60:02d}"
 
 
 def time_left(seconds: float | None) -> str:
@@ -45,27 +32,22 @@ def time_left(seconds: float | None) -> str:
 def row_facts(row: Row) -> dict[str, Any]:
     """One line of the worklist."""
     place = f"{row.plane} {row.index}"
-    minutes = _minutes(row.minutes)
-    dice = "" if row.expected_dice is None or row.audit else f"{row.expected_dice:.2f}"
-    state = _state(row)
+    word = _state(row)
     spoken = [
         f"Number {row.rank}" if row.rank else "Begun earlier",
         f"{row.volume}, {place}",
-        f"expected Dice {dice}" if dice else "",
-        minutes and f"about {minutes} minutes",
         row.reason,
-        state,
+        word,
     ]
     return {
         "key": str(row.key),
         "rank": str(row.rank) if row.rank else "·",
         "volume": row.volume,
         "place": place,
-        "dice": dice,
-        "minutes": minutes,
-        "why": _why(row),
+        "minutes": "" if row.minutes is None else f"{row.minutes:.1f} min",
+        "why": row.reason,
         "state": row.state.value,
-        "word": state,
+        "word": word,
         "spoken": ". ".join(part for part in spoken if part),
     }
 
@@ -74,22 +56,12 @@ def slice_facts(row: Row | None) -> dict[str, Any] | None:
     """The slice on the desk."""
     if row is None:
         return None
-    expected = []
-    if row.minutes is not None:
-        how = _HOW.get(row.how, "")
-        expected.append(f"{how} {_about(row.minutes)}".strip())
-    if row.expected_dice is not None and not row.audit:
-        text = f"expected Dice {row.expected_dice:.2f}"
-        if row.dice_low is not None and row.dice_high is not None:
-            text += f" ({row.dice_low:.2f}–{row.dice_high:.2f})"
-        expected.append(text)
     return {
         "key": str(row.key),
         "volume": row.volume,
         "plane": row.plane.value,
         "place": f"{row.plane} · slice {row.index}",
-        "why": _why(row) or "your draft of an earlier batch",
-        "expected": " · ".join(expected),
+        "why": row.reason or "your draft of an earlier batch",
     }
 
 
@@ -143,12 +115,6 @@ def estimate_facts(estimate: Estimate) -> dict[str, Any]:
     }
 
 
-def _why(row: Row) -> str:
-    """The reason without what the page shows beside it."""
-    parts = [_BESIDE.sub("", part.strip()) for part in row.reason.split(";")]
-    return "; ".join(part for part in parts if part and part.split(",")[0] not in _HOW)
-
-
 def _state(row: Row) -> str:
     words = {
         State.OPEN: "",
@@ -159,11 +125,3 @@ def _state(row: Row) -> str:
         State.TAKEN: f"with {row.who}",
     }
     return words[row.state]
-
-
-def _minutes(minutes: float | None) -> str:
-    return "" if minutes is None else f"{max(minutes, 0.1):.1f}"
-
-
-def _about(minutes: float) -> str:
-    return f"about {_minutes(minutes)} min"

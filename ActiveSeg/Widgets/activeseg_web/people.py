@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -15,6 +16,9 @@ __all__ = ["Command", "Desk", "NoRoom", "People", "is_name"]
 
 IDLE_S = 600.0
 """How long a desk is kept that no page is connected to and that has nothing to do."""
+
+UNSEEN_S = 60.0
+"""How long one is kept that a request has started and no page has ever connected to."""
 
 MOST = 8
 """Desks at a time; each takes over half a gigabyte."""
@@ -40,15 +44,22 @@ class NoRoom(Exception):
 class Desk:
     """One person's desk, from the moment its process is asked for.
 
+    Args:
+        name: Whose it is.
+        awaited: Whether it may wait for its person as long as one that somebody has left.
+        now: The present moment in seconds, never going back.
+
     Attributes:
         name: Whose it is.
+        awaited: As above; true from the first connection on.
         secret: What its process demands of each request.
         port: Where it listens on 127.0.0.1; None until it does.
         problem: Why it will not, or no longer, listen; None while it may.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, awaited: bool, now: Callable[[], float]) -> None:
         self.name = name
+        self.awaited = awaited
         self.secret = secrets.token_urlsafe(32)
         self.port: int | None = None
         self.problem: str | None = None
@@ -56,7 +67,7 @@ class Desk:
         self._connections = 0
         self._settled = asyncio.Event()
         self._letting_go = asyncio.Event()
-        self._now = asyncio.get_running_loop().time
+        self._now = now
         self._used = self._now()
         self._promised = 0.0
 
@@ -82,6 +93,7 @@ class Desk:
     def connected(self) -> Iterator[None]:
         """A page holds a connection for as long as this lasts."""
         self._connections += 1
+        self.awaited = True
         self._promised = 0.0
         try:
             yield
@@ -140,12 +152,20 @@ class People:
         command: Tells how a person's desk is started.
         idle_s: How long a desk is kept that nobody uses.
         most: How many desks there are at a time.
+        now: The present moment in seconds, never going back.
     """
 
-    def __init__(self, command: Command, idle_s: float = IDLE_S, most: int = MOST) -> None:
+    def __init__(
+        self,
+        command: Command,
+        idle_s: float = IDLE_S,
+        most: int = MOST,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._command = command
-        self._idle_s = idle_s
+        self._idle_s, self._unseen_s = idle_s, min(UNSEEN_S, idle_s)
         self._most = most
+        self._now = now
         self._desks: dict[str, Desk] = {}
         self._lives: dict[str, asyncio.Task[None]] = {}
 
@@ -154,10 +174,15 @@ class People:
         desk = self._desks.get(name)
         return desk if desk is not None and desk.problem is None else None
 
-    def seat(self, name: str) -> Desk:
+    def seat(self, name: str, awaited: bool = False) -> Desk:
         """A person's desk; started if there is none, and kept if it has failed.
 
         A failed desk is given out once, to tell why; the next call starts a new one.
+
+        Args:
+            name: The person.
+            awaited: Whether one that is started now is laid out ahead: nobody has asked for it
+                yet, and whoever was invited may take their time.
 
         Raises:
             NoRoom: If all desks are taken or busy.
@@ -165,7 +190,7 @@ class People:
         desk = self._desks.get(name)
         if desk is None:
             self._make_room()
-            desk = self._desks[name] = Desk(name)
+            desk = self._desks[name] = Desk(name, awaited, self._now)
             before = self._lives.get(name)
             self._lives[name] = asyncio.create_task(self._live(desk, before))
         elif desk.problem is not None:
@@ -189,10 +214,14 @@ class People:
     async def put_away(self) -> None:
         """Again and again, end the desks that nobody has used for long; runs until cancelled."""
         while True:
-            await asyncio.sleep(min(30.0, self._idle_s / 4))
-            for desk in list(self._desks.values()):
-                if desk.idle_s > self._idle_s:
-                    self._let_go(desk)
+            await asyncio.sleep(self._unseen_s / 4)
+            self.sweep()
+
+    def sweep(self) -> None:
+        """End the desks that nobody has used for long."""
+        for desk in list(self._desks.values()):
+            if desk.idle_s > (self._idle_s if desk.awaited else self._unseen_s):
+                self._let_go(desk)
 
     async def close(self) -> None:
         """End every desk and wait until all processes have gone."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
+from activeseg_slicer.process import kill_tree
 from activeseg_web.doorway import SECRET_VARIABLE
+from activeseg_web.exits import USER_ERROR
 
 __all__ = ["DeskProcess"]
 
@@ -24,7 +24,6 @@ GRACE_S = 10.0
 _LAST_WORDS_S = 1.0
 _LOOK_S = 0.05
 _LONGEST_LINE = 1 << 16
-_USER_ERROR = 2
 
 
 class DeskProcess:
@@ -74,7 +73,7 @@ class DeskProcess:
         await asyncio.wait(self._readers, timeout=_LAST_WORDS_S)
         for reader in self._readers:
             reader.cancel()
-        if code == _USER_ERROR and self._last_words:
+        if code == USER_ERROR and self._last_words:
             return self._last_words[0]
         how = f"signal {-code}" if code < 0 else f"code {code}"
         return f"The desk's process ended with {how}; the terminal of the workbench says more."
@@ -86,7 +85,7 @@ class DeskProcess:
         try:
             await asyncio.wait_for(self._gone(), grace_s)
         except asyncio.TimeoutError:
-            _kill_tree(self._process.pid)
+            kill_tree(self._process.pid)
             await self._gone()
 
     async def _gone(self) -> int:
@@ -122,43 +121,3 @@ async def _lines(stream: asyncio.StreamReader | None) -> AsyncIterator[str]:
         rest = rest[-_LONGEST_LINE:]
     if rest:
         yield rest.decode("utf-8", "replace")
-
-
-def _kill_tree(pid: int) -> None:
-    """Kill a process that has not been waited for, and everything it has started."""
-    if sys.platform == "win32":
-        tree = ["taskkill", "/T", "/F", "/PID", str(pid)]
-        subprocess.run(tree, check=False, capture_output=True)
-        return
-    # The desk's worker leads a group of its own, so the desk's group alone is not all.
-    for each in (pid, *_descendants(pid)):
-        with suppress(ProcessLookupError, PermissionError):
-            os.kill(each, signal.SIGKILL)
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
-
-
-def _descendants(pid: int) -> list[int]:
-    """The ids of a process's children, their children, and so on."""
-    parents = _parents()
-    found = [pid]
-    for each in found:  # grows while it is walked
-        found.extend(child for child, parent in parents.items() if parent == each)
-    return found[1:]
-
-
-def _parents() -> dict[int, int]:
-    """Each process's parent."""
-    if Path("/proc/self/stat").exists():
-        pairs = {}
-        for file in Path("/proc").glob("[0-9]*/stat"):
-            with suppress(OSError):
-                # The second field is a name in parentheses that may hold anything.
-                after = file.read_text("utf-8", "replace").rpartition(")")[2].split()
-                pairs[int(file.parent.name)] = int(after[1])
-        return pairs
-    listed = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid="], check=False, capture_output=True, text=True
-    )
-    rows = (line.split() for line in listed.stdout.splitlines())
-    return {int(child): int(parent) for child, parent in rows}

@@ -7,14 +7,11 @@ one slice, before and after: a few kilobytes, whatever tool painted it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from undo_stack import UndoCommand, UndoStack
-
-if TYPE_CHECKING:
-    from activeseg_slicer.scene import EditHistory
 
 __all__ = ["Strokes"]
 
@@ -25,7 +22,7 @@ _KEPT = 100
 
 
 class Strokes:
-    """The history of the slice on the desk; an `EditHistory`.
+    """The history of the slice on the desk; an `activeseg_slicer.scene.EditHistory`.
 
     Args:
         take: The slice as it is painted; None while none is laid.
@@ -104,8 +101,3 @@ class _Stroke(UndoCommand):
 
     def redo(self) -> None:
         self._strokes.show(self._after)
-
-
-def _is_history(strokes: Strokes) -> EditHistory:
-    """Tells the type checker what the class is for."""
-    return strokes

@@ -44,6 +44,7 @@ class Work:
         self._steps = steps
         self._on_busy = on_busy
         self._busy = False
+        self._told: dict[Callable[[], object], str] = {}  # why something fails, as it was said
         self.clock = Clock(time.monotonic)
         self.stage = Stage(server, project, self._show_strokes)
         self.stage.show_doubt(False)  # the image first; a key shows it
@@ -163,7 +164,7 @@ class Work:
         """Whether an answered batch is followed by a round without being asked."""
         self._meanwhile.automatic = bool(wanted)
         self._state.automatic = bool(wanted)
-        self._follow()
+        self._show(follow=True)
 
     # What the page and its timers tell
 
@@ -192,18 +193,11 @@ class Work:
 
     def autosave(self) -> None:
         """Keep the strokes; every two seconds, and when the page goes."""
-        try:
-            self.session.autosave()
-        except ActiveSegError as error:
-            self._board.show_error(error)
+        self._again(self.session.autosave)
 
     def look_around(self) -> None:
         """What others did, and whether a new batch has come; every few seconds."""
-        try:
-            self._take_batch()
-            self._board.show_project(self.session)
-        except ActiveSegError as error:
-            self._board.show_error(error)
+        self._again(self._look)
 
     def close(self) -> None:
         """Leave: strokes stay as the draft, the claim ends, nothing runs on."""
@@ -215,26 +209,37 @@ class Work:
 
     # How it is done
 
-    def _act(self, action: Callable[[], object]) -> None:
-        """Do something that may be refused, and show what came of it."""
+    def _act(self, action: Callable[[], object], follow: bool = False) -> None:
+        """Do something that may be refused, and show what came of it.
+
+        Args:
+            action: What to do.
+            follow: Whether to retrain if the batch is answered then and that is wanted.
+        """
         try:
             action()
         except ActiveSegError as error:
             self._board.show_error(error)
-        self._show()
+        self._show(follow)
 
     def _answer(self, action: Callable[[], Row | None]) -> None:
         self.clock.touch()
-        self._act(action)
-        self._follow()
+        self._act(action, follow=True)
 
-    def _follow(self) -> None:
-        """Retrain once the batch is answered, if that is wanted."""
+    def _again(self, action: Callable[[], object]) -> None:
+        """Do what is done again and again; the same failure is told once, so it can be closed."""
         try:
-            self._meanwhile.follow(self.session.answered, self._order())
+            action()
         except ActiveSegError as error:
-            self._board.show_error(error)
-        self._show()
+            if self._told.get(action) != str(error):
+                self._board.show_error(error)
+            self._told[action] = str(error)
+        else:
+            self._told.pop(action, None)
+
+    def _look(self) -> None:
+        self._take_batch()
+        self._board.show_project(self.session, self.session.look())
 
     def _order(self) -> Order:
         return Order(self._state.minutes, author=self.session.author, steps=self._steps)
@@ -243,7 +248,8 @@ class Work:
         """A new batch has come: say so, and begin with it if the desk is empty."""
         if not self._meanwhile.new_batch():
             return
-        count = len(self.session.rows())
+        batch = self._project.latest_batch()
+        count = len(batch.suggestions) if batch is not None else 0
         self._state.notice = f"A new batch of {count} slices is here."
         if self.session.current is None:
             self._act(self.session.next)
@@ -260,10 +266,13 @@ class Work:
             if not self._busy:
                 self.look_around()
 
-    def _show(self) -> None:
+    def _show(self, follow: bool = False) -> None:
         """Tell the page everything."""
         try:
-            self._board.show_project(self.session)
+            look = self.session.look()
+            self._board.show_project(self.session, look)
+            if follow:
+                self._meanwhile.follow(look.answered, self._order())
         except ActiveSegError as error:
             self._board.show_error(error)
         self._board.show_desk(self.session)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from activeseg import __version__
-from activeseg.cli import demo, phantom, project, rounds, system, workbench
+from activeseg.cli import benchmark, demo, phantom, project, rounds, system, values, workbench
 from activeseg.keys import PLANE_POLICIES
 
 __all__ = ["build_parser"]
@@ -34,6 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_project_verbs(verbs)
     _add_work_verbs(verbs)
     _add_workbench(verbs)
+    _add_demo(verbs)
     _add_other_verbs(verbs)
     return parser
 
@@ -47,7 +48,7 @@ def _add_project_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser
     init.add_argument("--plane", choices=PLANE_POLICIES, default="auto", help="default: auto")
     _model(init)
     _strategy(init, "default: auto")
-    init.add_argument("--seed", type=_count, default=0, metavar="N", help="default: 0")
+    init.add_argument("--seed", type=values.count, default=0, metavar="N", help="default: 0")
     _json(init)
     _progress(init)
 
@@ -132,7 +133,10 @@ def _add_workbench(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     face.set_defaults(run=workbench.workbench)
     _project(face)
     face.add_argument(
-        "--port", type=_port, metavar="P", help="0 for any; default: 8765, or any if that is used"
+        "--port",
+        type=values.port,
+        metavar="P",
+        help="0 for any; default: 8765, or any if that is used",
     )
     face.add_argument(
         "--host",
@@ -145,15 +149,7 @@ def _add_workbench(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     _author(face)
 
 
-def _add_other_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    phantoms = verbs.add_parser("phantom", help="write a synthetic cohort with reference labels")
-    phantoms.set_defaults(run=phantom.phantom)
-    phantoms.add_argument("folder", type=Path, metavar="DIR", help="a new or empty folder")
-    phantoms.add_argument("--volumes", type=_positive, default=24, metavar="N", help="default: 24")
-    phantoms.add_argument("--seed", type=_count, default=0, metavar="S", help="default: 0")
-    phantoms.add_argument("--modality", choices=("ct", "mr"), default="ct", help="default: ct")
-    _progress(phantoms)
-
+def _add_demo(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     loop = verbs.add_parser("demo", help="the whole loop with a simulated clinician")
     loop.set_defaults(run=demo.demo)
     _author(loop)
@@ -166,14 +162,49 @@ def _add_other_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser])
         metavar="DIR",
         help="default: ./activeseg-demo",
     )
-    loop.add_argument("--rounds", type=_count, default=3, metavar="N", help="default: 3")
-    loop.add_argument("--minutes", type=_minutes_value, metavar="M", help="budget of each batch")
-    loop.add_argument("--pool", type=_positive, metavar="N", help="volumes to choose from")
-    loop.add_argument("--test", type=_positive, metavar="N", help="volumes that are held out")
-    loop.add_argument("--seed", type=_count, default=0, metavar="N", help="default: 0")
-    _steps(loop)
+    loop.add_argument("--rounds", type=values.count, default=3, metavar="N", help="default: 3")
+    loop.add_argument(
+        "--minutes",
+        type=values.minutes,
+        metavar="M",
+        help=f"budget of each batch; default: {demo.COHORT_MINUTES:g}, "
+        f"{demo.PHANTOM_MINUTES:g} with the phantom cohort",
+    )
+    loop.add_argument(
+        "--pool",
+        type=values.positive,
+        metavar="N",
+        help="volumes to choose from; default: 60 %% of those with a label",
+    )
+    loop.add_argument(
+        "--test",
+        type=values.positive,
+        metavar="N",
+        help="volumes that are held out; default: the rest of those with a label",
+    )
+    loop.add_argument("--seed", type=values.count, default=0, metavar="N", help="default: 0")
+    _steps(loop, f"the recipe's, {demo.PHANTOM_STEPS} with the phantom cohort")
     loop.add_argument("--no-serve", action="store_true", help="end without opening the workbench")
     _progress(loop)
+
+
+def _add_other_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    phantoms = verbs.add_parser("phantom", help="write a synthetic cohort with reference labels")
+    phantoms.set_defaults(run=phantom.phantom)
+    phantoms.add_argument("folder", type=Path, metavar="DIR", help="a new or empty folder")
+    phantoms.add_argument(
+        "--volumes", type=values.positive, default=24, metavar="N", help="default: 24"
+    )
+    phantoms.add_argument("--seed", type=values.count, default=0, metavar="S", help="default: 0")
+    phantoms.add_argument("--modality", choices=("ct", "mr"), default="ct", help="default: ct")
+    _progress(phantoms)
+
+    bench = verbs.add_parser("benchmark", help="arms against each other over many seeds")
+    bench.set_defaults(run=benchmark.benchmark)
+    benchmark.add_arguments(bench)
+    _structures(bench)
+    _steps(bench)
+    _progress(bench)
 
     doctor = verbs.add_parser("doctor", help="what this installation has and what it lacks")
     doctor.set_defaults(run=system.doctor)
@@ -186,7 +217,7 @@ def _project(parser: argparse.ArgumentParser) -> None:
 
 def _minutes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--minutes", type=_minutes_value, required=True, metavar="M", help="budget of the batch"
+        "--minutes", type=values.minutes, required=True, metavar="M", help="budget of the batch"
     )
 
 
@@ -197,15 +228,20 @@ def _strategy(parser: argparse.ArgumentParser, default: str) -> None:
 def _structures(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--structures",
-        type=_names,
+        type=values.names,
         default=(),
         metavar="A,B",
         help="names of label values 1, 2, …; default: those the cohort declares or holds",
     )
 
 
-def _steps(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--steps", type=_positive, metavar="N", help="training steps")
+def _steps(parser: argparse.ArgumentParser, default: str = "the recipe's") -> None:
+    parser.add_argument(
+        "--steps",
+        type=values.positive,
+        metavar="N",
+        help=f"training steps; default: {default}",
+    )
 
 
 def _model(parser: argparse.ArgumentParser) -> None:
@@ -218,7 +254,7 @@ def _model(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--map",
-        type=_channels,
+        type=values.channels,
         default={},
         metavar="A=N,B=N",
         help="which output channel of a bundle or TorchScript file each structure is",
@@ -286,51 +322,3 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):  # no such user in this container
         return "annotator"
-
-
-def _names(text: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in text.split(","))
-    if not all(names) or len(set(names)) < len(names):
-        raise argparse.ArgumentTypeError(f"'{text}': expected different names such as liver,spleen")
-    return names
-
-
-def _channels(text: str) -> dict[str, int]:
-    pairs = [part.rpartition("=") for part in text.split(",")]
-    names = [name.strip() for name, _, _ in pairs]
-    if not all(names) or len(set(names)) < len(names):
-        raise argparse.ArgumentTypeError(f"'{text}': expected channels such as liver=1,spleen=3")
-    return {
-        name: _whole(number.strip(), 0) for name, (_, _, number) in zip(names, pairs, strict=True)
-    }
-
-
-def _count(text: str) -> int:
-    return _whole(text, 0)
-
-
-def _positive(text: str) -> int:
-    return _whole(text, 1)
-
-
-def _port(text: str) -> int:
-    port = _whole(text, 0)
-    if port > 65535:
-        raise argparse.ArgumentTypeError(f"'{text}': expected a port from 0 to 65535")
-    return port
-
-
-def _whole(text: str, least: int) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < least:
-        raise argparse.ArgumentTypeError(f"'{text}': expected a whole number from {least}")
-    return int(text)
-
-
-def _minutes_value(text: str) -> float:
-    try:
-        minutes = float(text)
-    except ValueError:
-        minutes = 0.0
-    if not 0 < minutes < 1e6:
-        raise argparse.ArgumentTypeError(f"'{text}': expected minutes, more than 0, such as 30")
-    return minutes

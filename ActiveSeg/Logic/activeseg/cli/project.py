@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from activeseg.cli.output import print_json, progress_of
 from activeseg.errors import AnnotationError, ProjectError
 from activeseg.keys import SliceKey
+
+if TYPE_CHECKING:
+    from activeseg.project import Annotation
 
 __all__ = ["annotate", "following", "init", "status"]
 
@@ -92,9 +95,19 @@ def annotate(arguments: Namespace) -> int:
                 "withdrawn": answer.withdrawn,
             }
         )
+    elif answer.withdrawn:
+        print(f"withdrew {key}{_counts_again(project.history(key))}")
     else:
-        print(f"{'withdrew' if answer.withdrawn else 'accepted'} {answer.key}")
+        print(f"accepted {key}")
     return 0
+
+
+def _counts_again(left: list[Annotation]) -> str:
+    """What an undo brings back: the newest of the masks that are left, if there is one."""
+    if not left:
+        return ""
+    moment = left[-1].time[: len("2026-01-31T23:59")].replace("T", " ")
+    return f"; {left[-1].author}'s mask of {moment} UTC counts again"
 
 
 def status(arguments: Namespace) -> int:

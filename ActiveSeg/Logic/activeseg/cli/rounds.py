@@ -18,9 +18,11 @@ __all__ = ["predict", "recipe_of", "score", "suggest", "train", "whole_round"]
 def suggest(arguments: Namespace) -> int:
     """Choose the next batch."""
     from activeseg.project import Project
-    from activeseg.project.verbs import run_suggest
 
     project = Project.open(arguments.project)
+    _check_strategy(arguments.strategy)
+    from activeseg.project.verbs import run_suggest  # loads torch
+
     batch = run_suggest(
         project,
         arguments.minutes,
@@ -72,10 +74,12 @@ def score(arguments: Namespace) -> int:
 def whole_round(arguments: Namespace) -> int:
     """Train, score and choose."""
     from activeseg.project import Project
-    from activeseg.project.scoring import Scoring
-    from activeseg.project.verbs import run_round
 
     project = Project.open(arguments.project)
+    _check_strategy(arguments.strategy)
+    from activeseg.project.scoring import Scoring
+    from activeseg.project.verbs import run_round  # loads torch
+
     batch = run_round(
         project,
         arguments.minutes,
@@ -92,13 +96,29 @@ def whole_round(arguments: Namespace) -> int:
 
 def predict(arguments: Namespace) -> int:
     """Write the latest model's mask of one volume."""
+    from activeseg.cohort.images import check_output
     from activeseg.project import Project
-    from activeseg.project.predicting import predict as write_prediction
 
     project = Project.open(arguments.project)
+    project.cohort.volume(arguments.volume)  # refuses an unknown one
+    check_output(arguments.output)
+    from activeseg.project.predicting import predict as write_prediction  # loads torch
+
     write_prediction(project, arguments.volume, arguments.output, arguments.device)
     print(f"wrote {arguments.output}")
     return 0
+
+
+def _check_strategy(name: str | None) -> None:
+    """Refuse a name that nobody has before torch is loaded, which takes seconds.
+
+    Raises:
+        ProjectError: If there is no such strategy.
+    """
+    if name is not None:
+        from activeseg.sampling import strategy
+
+        strategy(name)
 
 
 def recipe_of(arguments: Namespace) -> Recipe:

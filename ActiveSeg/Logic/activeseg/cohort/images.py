@@ -23,6 +23,7 @@ from activeseg.files import atomic_path
 
 __all__ = [
     "SUFFIXES",
+    "check_output",
     "image_stem",
     "read_image_file",
     "write_image",
@@ -96,6 +97,20 @@ def read_image_file(path: Path, thorough: bool = False) -> tuple[npt.NDArray[Any
     return array, geometry
 
 
+def check_output(path: Path) -> None:
+    """Refuse what no image can be written to; for whoever would compute it first.
+
+    Raises:
+        CohortError: If the suffix is none of a one-file format, or the folder is not there.
+    """
+    if not path.name.lower().endswith(_WRITTEN):
+        raise CohortError(f"cannot be written; expected a name in {', '.join(_WRITTEN)}", path.name)
+    if not path.parent.is_dir():
+        raise CohortError(
+            f"cannot be written; there is no folder {path.parent}: make it first", path.name
+        )
+
+
 def write_image(path: Path, array: npt.NDArray[Any], geometry: Geometry) -> None:
     """Write a volume, compressed, whole or not at all.
 
@@ -105,11 +120,10 @@ def write_image(path: Path, array: npt.NDArray[Any], geometry: Geometry) -> None
         geometry: The array's geometry.
 
     Raises:
-        CohortError: If the suffix is none of a one-file format, the array does not have the
-            geometry's size, or the disk refuses.
+        CohortError: As `check_output`, or if the array does not have the geometry's size, or the
+            disk refuses.
     """
-    if not path.name.lower().endswith(_WRITTEN):
-        raise CohortError(f"cannot be written; expected a name in {', '.join(_WRITTEN)}", path.name)
+    check_output(path)
     if array.shape != geometry.shape:
         raise CohortError(
             f"an array of {array.shape} cannot have a geometry of {geometry.shape}", path.name

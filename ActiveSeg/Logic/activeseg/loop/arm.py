@@ -1,23 +1,30 @@
-"""One arm: a strategy, a project of its own, a simulated clinician, a curve."""
+"""One arm: a strategy, a project of its own, a simulated clinician, a curve.
+
+Each step leaves its outcome in a file and is passed over where that file is: a run that was
+killed goes on where it was and ends with the figures of an unbroken one.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from activeseg.cohort import Cohort
-from activeseg.loop.evaluation import evaluate
+from activeseg.loop.answers import PARTS, LoggedAnswer, logged_answers
+from activeseg.loop.evaluation import Quality, evaluate
+from activeseg.loop.ledger import ArmLedger
 from activeseg.loop.split import only
 from activeseg.model.training import Recipe
-from activeseg.oracle import Answered, Oracle
+from activeseg.oracle import Oracle
 from activeseg.progress import Progress
-from activeseg.project import Project, RoundFiles
+from activeseg.project import Batch, Project, RoundFiles
 from activeseg.project.predicting import latest_model
 from activeseg.project.scoring import Scoring
-from activeseg.project.verbs import run_round, run_score, run_suggest, run_train
+from activeseg.project.verbs import run_score, run_suggest, run_train
 
-__all__ = ["ArmPlan", "ArmRun", "run_arm"]
+__all__ = ["ArmPlan", "ArmRun", "arm_stages", "run_arm"]
 
 
 @dataclass(frozen=True)
@@ -25,30 +32,33 @@ class ArmPlan:
     """What an arm does.
 
     Attributes:
-        folder: Folder of its project, to be made.
+        folder: Folder of its project, to be made or gone on with.
+        records: Folder of its answers and points (`activeseg.loop.ledger`).
         cohort: The whole cohort, labelled.
         pool: Ids of the volumes to choose from.
         test: Ids of the volumes that measure it.
         strategy: Who chooses; its first batch is made before any model.
-        rounds: Batches after the first.
-        minutes: Budget of each batch.
+        minutes: Budget of each batch, the first one before any model.
         plane_policy: In which planes slices are asked for.
         seed: Seed of project and clinician.
         recipe: How the model is trained, the same for every arm.
-        scoring: How slices are scored, the same for every arm.
+        scoring: How slices are scored.
+        proposals: Whether the clinician is shown what the model proposes; without, everything is
+            drawn from nothing.
     """
 
     folder: Path
+    records: Path
     cohort: Cohort
     pool: tuple[str, ...]
     test: tuple[str, ...]
     strategy: str
-    rounds: int
-    minutes: float
+    minutes: tuple[float, ...]
     plane_policy: str
     seed: int
     recipe: Recipe
     scoring: Scoring
+    proposals: bool = True
 
 
 @dataclass
@@ -56,66 +66,133 @@ class ArmRun:
     """What came of it.
 
     Attributes:
-        curve: One point a trained model: round, minutes, slices, dice, estimated_dice, hd95,
-            structures, minutes_slow, minutes_fast.
+        curve: One point a trained model: `round`, `minutes` (`minutes_slow`, `minutes_fast`)
+            and `slices` spent so far, `foreground_voxels` annotated, `parts` (minutes by what
+            they went into), `dice`, `dice_p5`, `hd95` and `structures` on the test volumes,
+            `estimated_dice`, `patients` (the same of each test volume) and `computing_s`
+            (seconds of each step).
         answered: Every answered suggestion, in order.
     """
 
     curve: list[dict[str, Any]] = field(default_factory=list)
-    answered: list[Answered] = field(default_factory=list)
+    answered: list[LoggedAnswer] = field(default_factory=list)
+
+
+def arm_stages(batches: int) -> dict[str, tuple[int, float]]:
+    """How often each stage of an arm comes, and about which share of a round it takes."""
+    return {
+        "Reading annotated slices": (batches, 2),
+        "Training": (batches, 60),
+        "Scoring volumes": (batches, 20),
+        "Testing": (batches, 15),
+        "Answering": (batches, 3),
+    }
 
 
 def run_arm(plan: ArmPlan, progress: Progress) -> ArmRun:
-    """Run an arm from the empty project to the last model.
+    """Run an arm from the empty project, or from where it was, to the last model.
 
     Raises:
         ActiveSegError: Whatever the verbs raise.
     """
-    project = Project.create(
-        plan.folder,
-        only(plan.cohort, plan.pool),
-        plan.plane_policy,
-        plan.strategy,
-        plan.seed,
-        "unet25d",
-    )
-    oracle = Oracle(project, plan.seed)
+    project, ledger = _project(plan), ArmLedger(plan.records)
     run = ArmRun()
-    run_suggest(project, plan.minutes, None, progress)
-    run.answered += oracle.answer_batch(progress)
-    for _ in range(plan.rounds):
-        before = list(run.answered)
-        batch = run_round(project, plan.minutes, None, plan.recipe, plan.scoring, progress)
-        run.curve.append(_point(plan, project, project.round(batch.round), before, progress))
-        run.answered += oracle.answer_batch(progress)
-    run_train(project, plan.recipe, progress)
-    files = run_score(project, plan.scoring, progress)
-    run.curve.append(_point(plan, project, files, run.answered, progress))
+    for number, minutes in enumerate(plan.minutes):
+        batch = _batch(project, ledger, number, minutes, progress)
+        run.answered += _answers(plan, project, ledger, batch, progress)
+        point = ledger.point(number)
+        if point is None:
+            files = _model(plan, project, ledger, number, progress)
+            point = _point(plan, project, ledger, files, run.answered, progress)
+            ledger.keep_point(number, point)
+        run.curve.append(point)
     return run
+
+
+def _project(plan: ArmPlan) -> Project:
+    """The arm's project, made anew where there is none."""
+    if (plan.folder / "project.json").is_file():
+        return Project.open(plan.folder)
+    pool = only(plan.cohort, plan.pool)
+    return Project.create(plan.folder, pool, plan.plane_policy, plan.strategy, plan.seed, "unet25d")
+
+
+def _batch(
+    project: Project, ledger: ArmLedger, number: int, minutes: float, progress: Progress
+) -> Batch:
+    """A round's batch; the model before it has scored the pool by now."""
+    batch = project.round(number).read_batch()
+    if batch is not None:
+        return batch
+    with ledger.timed(number, "choose"):
+        return run_suggest(project, minutes, None, progress)
+
+
+def _answers(
+    plan: ArmPlan, project: Project, ledger: ArmLedger, batch: Batch, progress: Progress
+) -> list[LoggedAnswer]:
+    """The answers to a batch."""
+    kept = ledger.answers(batch.round)
+    if kept is not None:
+        return kept
+    with ledger.timed(batch.round, "answer"):
+        Oracle(project, plan.seed, proposals=plan.proposals).answer_batch(progress)
+        answers = logged_answers(project, batch, plan.proposals)
+    ledger.keep_answers(batch.round, answers)
+    return answers
+
+
+def _model(
+    plan: ArmPlan, project: Project, ledger: ArmLedger, number: int, progress: Progress
+) -> RoundFiles:
+    """The round of the model that learned from everything up to a round's answers."""
+    files = project.round(number + 1)
+    if not files.model.is_file():
+        with ledger.timed(number, "train"):
+            run_train(project, plan.recipe, progress)
+    if not files.estimate.is_file():
+        with ledger.timed(number, "score"):
+            run_score(project, plan.scoring, progress)
+    return files
 
 
 def _point(
     plan: ArmPlan,
     project: Project,
+    ledger: ArmLedger,
     files: RoundFiles,
-    answered: list[Answered],
+    answered: Sequence[LoggedAnswer],
     progress: Progress,
 ) -> dict[str, Any]:
     """One point of the curve: what was spent before the latest model, and how good it is."""
-    test = only(plan.cohort, plan.test)
-    quality = evaluate(latest_model(project), test, plan.plane_policy, progress)
+    number = files.number - 1
+    with ledger.timed(number, "test"):
+        test = only(plan.cohort, plan.test)
+        quality = evaluate(latest_model(project), test, plan.plane_policy, progress)
     spent = {
         name: sum(each.seconds[name] for each in answered) / 60
         for name in ("standard", "slow", "fast")
     }
     return {
-        "round": files.number - 1,
+        "round": number,
         "minutes": spent["standard"],
         "slices": len(answered),
-        "dice": quality.dice,
+        **_quality(quality),
         "estimated_dice": files.read_estimate()["estimated_dice"],
-        "hd95": quality.hd95_mm,
-        "structures": quality.structures,
         "minutes_slow": spent["slow"],
         "minutes_fast": spent["fast"],
+        "parts": {part: sum(each.parts[part] for each in answered) / 60 for part in PARTS},
+        "foreground_voxels": sum(each.foreground for each in answered),
+        "computing_s": ledger.computing(number),
+    }
+
+
+def _quality(quality: Quality) -> Mapping[str, Any]:
+    """How good a model is, as a point says it."""
+    return {
+        "dice": quality.dice,
+        "dice_p5": quality.dice_p5,
+        "hd95": quality.hd95_mm,
+        "structures": quality.structures,
+        "patients": quality.patients_json(),
     }

@@ -12,8 +12,8 @@ from typing import Any
 from activeseg.cohort import Cohort
 from activeseg.errors import ProjectError
 from activeseg.files import make_folder, write_json
-from activeseg.loop.arm import ArmPlan, ArmRun, run_arm
-from activeseg.loop.full import full_minutes, run_full
+from activeseg.loop.arm import ArmPlan, ArmRun, arm_stages, run_arm
+from activeseg.loop.full import FULL_STAGES, full_minutes, run_full
 from activeseg.loop.measures import seed_record
 from activeseg.loop.processes import Job, side_by_side
 from activeseg.loop.split import split
@@ -33,7 +33,6 @@ ARMS = {OURS: DEFAULT_STRATEGY, "random": "random"}
 """The arms by name, with their strategies."""
 
 _FULL = "all slices"
-_FULL_STAGES = {"Reading annotated slices": (1, 2.0), "Training": (1, 60.0), "Testing": (1, 15.0)}
 _MARK = "demo.json"
 
 
@@ -96,12 +95,12 @@ def run_demo(cohort: Cohort, plan: DemoPlan, progress: Progress) -> dict[str, An
     plans = {
         name: ArmPlan(
             folder=plan.out / name,
+            records=plan.out / "records" / name,
             cohort=cohort,
             pool=pool,
             test=test,
             strategy=strategy,
-            rounds=plan.rounds,
-            minutes=plan.minutes,
+            minutes=(plan.minutes,) * (plan.rounds + 1),
             plane_policy=plan.plane_policy,
             seed=plan.seed,
             recipe=plan.recipe,
@@ -110,8 +109,9 @@ def run_demo(cohort: Cohort, plan: DemoPlan, progress: Progress) -> dict[str, An
         for name, strategy in ARMS.items()
     }
     any_plan = next(iter(plans.values()))
-    jobs = {name: Job(partial(run_arm, each), _stages(plan.rounds)) for name, each in plans.items()}
-    jobs[_FULL] = Job(partial(run_full, any_plan), _FULL_STAGES)
+    stages = arm_stages(plan.rounds + 1)
+    jobs = {name: Job(partial(run_arm, each), stages) for name, each in plans.items()}
+    jobs[_FULL] = Job(partial(run_full, any_plan), FULL_STAGES)
     cores = max(1, os.cpu_count() or 1)
     minutes = full_minutes(cohort, pool, progress)
     found = side_by_side(jobs, cores, "Running the arms", progress)
@@ -137,15 +137,3 @@ def run_demo(cohort: Cohort, plan: DemoPlan, progress: Progress) -> dict[str, An
     write_json(plan.out / "result.json", result)
     write_report(plan.out / "report.html", result, projects, progress)
     return result
-
-
-def _stages(rounds: int) -> dict[str, tuple[int, float]]:
-    """How often each stage of an arm comes, and about which share of a round it takes."""
-    models = rounds + 1
-    return {
-        "Reading annotated slices": (models, 2),
-        "Training": (models, 60),
-        "Scoring volumes": (models, 20),
-        "Testing": (models, 15),
-        "Answering": (models, 3),
-    }

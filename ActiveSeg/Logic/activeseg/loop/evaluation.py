@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from activeseg.cohort import Cohort
 from activeseg.errors import CohortError
@@ -14,23 +17,84 @@ from activeseg.progress import Progress
 from activeseg.project.scans import scan_for
 from activeseg.quality import dice, hd95_mm
 
-__all__ = ["Quality", "evaluate"]
+__all__ = ["Patient", "Quality", "evaluate"]
+
+WORST_PERCENT = 5.0
+
+
+@dataclass(frozen=True)
+class Patient:
+    """How good a model is on one test volume.
+
+    Attributes:
+        structures: Dice of each structure by name; None where neither mask has it.
+        distances: Their 95 % surface distances in mm, where there is a Dice; the length of the
+            volume's diagonal where only one mask has the structure.
+    """
+
+    structures: Mapping[str, float | None]
+    distances: tuple[float, ...]
+
+    @property
+    def dice(self) -> float | None:
+        """Mean over the structures that either mask has; None if there is none."""
+        known = [score for score in self.structures.values() if score is not None]
+        return float(np.mean(known)) if known else None
+
+    @property
+    def hd95_mm(self) -> float | None:
+        """Mean over the same structures."""
+        return float(np.mean(self.distances)) if self.distances else None
 
 
 @dataclass(frozen=True)
 class Quality:
-    """Means over test volumes.
+    """How good a model is on test volumes.
 
     Attributes:
-        dice: Mean over volumes and structures, of those that either mask has.
-        hd95_mm: The same of the 95 % surface distance; where only one mask has the structure
-            the length of the volume's diagonal is taken.
-        structures: Mean Dice of each structure by name; None where no test volume has it.
+        patients: Each volume by its id.
+        names: The structures, in the cohort's order.
     """
 
-    dice: float
-    hd95_mm: float
-    structures: dict[str, float | None]
+    patients: Mapping[str, Patient]
+    names: tuple[str, ...]
+
+    @property
+    def dice(self) -> float:
+        """Mean over volumes and structures, of those that either mask has."""
+        return float(np.mean([s for name in self.names for s in self._scores(name)]))
+
+    @property
+    def hd95_mm(self) -> float:
+        """The same of the 95 % surface distance."""
+        return float(np.mean([mm for each in self.patients.values() for mm in each.distances]))
+
+    @property
+    def dice_p5(self) -> float:
+        """5th percentile of the volumes' Dice: how bad it is where it is bad."""
+        known = [each.dice for each in self.patients.values()]
+        return float(np.percentile([dice for dice in known if dice is not None], WORST_PERCENT))
+
+    @property
+    def structures(self) -> dict[str, float | None]:
+        """Mean Dice of each structure by name; None where no test volume has it."""
+        scores = {name: self._scores(name) for name in self.names}
+        return {name: float(np.mean(s)) if s else None for name, s in scores.items()}
+
+    def patients_json(self) -> dict[str, dict[str, Any]]:
+        """Each volume's results as JSON can hold them."""
+        return {
+            volume: {
+                "dice": each.dice,
+                "hd95": each.hd95_mm,
+                "structures": dict(each.structures),
+            }
+            for volume, each in self.patients.items()
+        }
+
+    def _scores(self, name: str) -> list[float]:
+        found = [each.structures[name] for each in self.patients.values()]
+        return [score for score in found if score is not None]
 
 
 def evaluate(
@@ -48,31 +112,38 @@ def evaluate(
         CohortError: If an image or label cannot be read, or if neither the labels nor the model
             show any structure.
     """
-    scores: dict[str, list[float]] = {structure.name: [] for structure in cohort.structures}
-    distances: list[float] = []
+    names = tuple(structure.name for structure in cohort.structures)
+    patients: dict[str, Patient] = {}
     with progress.stage("Testing", len(cohort.volumes)) as stage:
         for volume in cohort.volumes:
-            geometry = volume.geometry
             scan = scan_for(model, cohort, volume.id, plane_policy)
             found = model.probabilities(scan).argmax(axis=0)
-            truth = geometry.to_canonical(cohort.read_label(volume.id))
-            extent = [n * mm for n, mm in zip(scan.shape, scan.spacing, strict=True)]
-            for channel, structure in enumerate(cohort.structures, start=1):
-                ours, theirs = found == channel, truth == structure.value
-                score = dice(ours.astype(np.uint8), theirs.astype(np.uint8), 1)
-                if not math.isnan(score):
-                    scores[structure.name].append(score)
-                    distances.append(min(hd95_mm(ours, theirs, scan.spacing), math.hypot(*extent)))
+            truth = volume.geometry.to_canonical(cohort.read_label(volume.id))
+            patients[volume.id] = _compare(found, truth, scan.spacing, cohort)
             stage.advance()
-    every = [score for several in scores.values() for score in several]
-    if not every:
+    if all(each.dice is None for each in patients.values()):
         raise CohortError(
             f"the {len(cohort.volumes)} test volumes show no structure, so there is nothing to "
             "measure; choose others with another seed or a larger test set",
             str(cohort.root),
         )
-    return Quality(
-        dice=float(np.mean(every)),
-        hd95_mm=float(np.mean(distances)),
-        structures={name: float(np.mean(s)) if s else None for name, s in scores.items()},
-    )
+    return Quality(patients, names)
+
+
+def _compare(
+    found: npt.NDArray[np.int64],
+    truth: npt.NDArray[np.uint8],
+    spacing: tuple[float, float, float],
+    cohort: Cohort,
+) -> Patient:
+    """One volume: output channels `[S, P, L]` against label values `[S, P, L]`."""
+    diagonal = math.hypot(*(n * mm for n, mm in zip(truth.shape, spacing, strict=True)))
+    structures: dict[str, float | None] = {}
+    distances: list[float] = []
+    for channel, structure in enumerate(cohort.structures, start=1):
+        ours, theirs = found == channel, truth == structure.value
+        score = dice(ours.astype(np.uint8), theirs.astype(np.uint8), 1)
+        structures[structure.name] = None if math.isnan(score) else score
+        if not math.isnan(score):
+            distances.append(min(hd95_mm(ours, theirs, spacing), diagonal))
+    return Patient(structures, tuple(distances))

@@ -17,7 +17,10 @@ from activeseg.model.training import train
 from activeseg.progress import Progress
 from activeseg.project.scans import channel_table, cohort_network, scan_of
 
-__all__ = ["full_minutes", "pool_slices", "run_full"]
+__all__ = ["FULL_STAGES", "full_minutes", "minutes_by_volume", "pool_slices", "run_full"]
+
+FULL_STAGES = {"Reading annotated slices": (1, 2.0), "Training": (1, 60.0), "Testing": (1, 15.0)}
+"""How often each stage of `run_full` comes, and about which share of it it takes."""
 
 
 def full_minutes(cohort: Cohort, ids: Sequence[str], progress: Progress) -> float:
@@ -28,21 +31,34 @@ def full_minutes(cohort: Cohort, ids: Sequence[str], progress: Progress) -> floa
     Raises:
         CohortError: If a label cannot be read.
     """
-    values = [structure.value for structure in cohort.structures]
-    seconds = 0.0
+    return sum(minutes_by_volume(cohort, ids, progress).values())
+
+
+def minutes_by_volume(cohort: Cohort, ids: Sequence[str], progress: Progress) -> dict[str, float]:
+    """`full_minutes` of each volume by its id.
+
+    Raises:
+        CohortError: If a label cannot be read.
+    """
+    found: dict[str, float] = {}
     with progress.stage("Timing the whole pool", len(ids)) as stage:
         for volume in ids:
-            geometry = cohort.volume(volume).geometry
-            label = cohort.read_label(volume)
-            plane = geometry.acquisition_plane
-            spacing = geometry.slice_spacing(plane)
-            seconds += STANDARD.first_slice_s
-            for index in range(geometry.slice_count(plane)):
-                slice2d = take_slice(label, geometry, plane, index)
-                seconds += STANDARD.overhead_s
-                seconds += draw_seconds(slice2d, values, spacing, STANDARD)
+            found[volume] = _seconds(cohort, volume) / 60
             stage.advance()
-    return seconds / 60
+    return found
+
+
+def _seconds(cohort: Cohort, volume: str) -> float:
+    """Seconds of drawing every slice of a volume."""
+    values = [structure.value for structure in cohort.structures]
+    geometry = cohort.volume(volume).geometry
+    label = cohort.read_label(volume)
+    plane = geometry.acquisition_plane
+    spacing = geometry.slice_spacing(plane)
+    count = geometry.slice_count(plane)
+    slices = (take_slice(label, geometry, plane, index) for index in range(count))
+    drawn = sum(draw_seconds(slice2d, values, spacing, STANDARD) for slice2d in slices)
+    return STANDARD.first_slice_s + count * STANDARD.overhead_s + drawn
 
 
 def pool_slices(
@@ -70,12 +86,16 @@ def pool_slices(
 def run_full(plan: ArmPlan, progress: Progress) -> Quality:
     """Train the plan's recipe on every slice of the pool, and measure it.
 
+    It takes as many steps as all models of the plan's arms together, each of which goes on from
+    the one before.
+
     Raises:
         CohortError, ModelError: If an image cannot be read or nothing can be trained.
     """
     pool = only(plan.cohort, plan.pool)
     config = cohort_network(pool, plan.plane_policy)
     slices = pool_slices(pool, config, plan.plane_policy, progress)
-    trained = train(slices, [], config, plan.recipe, plan.seed, progress)
+    recipe = plan.recipe.altogether(len(plan.minutes) - 1)
+    trained = train(slices, [], config, recipe, plan.seed, progress)
     model = SliceModel(trained.network, config)
     return evaluate(model, only(plan.cohort, plan.test), plan.plane_policy, progress)

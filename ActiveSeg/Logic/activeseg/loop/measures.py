@@ -10,47 +10,74 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from activeseg.loop.answers import LoggedAnswer
 from activeseg.loop.arm import ArmRun
 from activeseg.project import Project
 from activeseg.project.judged import DiceLedger
 from activeseg.project.predictions import read_prediction
 from activeseg.quality import dice
 
-__all__ = ["area_under_curve", "minutes_to", "seed_record", "slice_spearman", "volume_mae"]
+__all__ = [
+    "SHARES",
+    "JudgedVolume",
+    "area_under_curve",
+    "coverage",
+    "judged_volumes",
+    "minutes_mape",
+    "minutes_to",
+    "seed_record",
+    "slice_spearman",
+    "volume_mae",
+    "without_patients",
+]
+
+SHARES = {"m90": 0.90, "m95": 0.95, "m98": 0.98}
+"""The goals: shares of the Dice that the whole labelled pool gives."""
 
 
 def seed_record(
     seed: int, run: ArmRun, project: Project, full_dice: float | None
 ) -> dict[str, Any]:
     """One entry of ``result.json``'s seeds; what cannot be said is None."""
-    shares = {"m90": 0.90, "m95": 0.95, "m98": 0.98}
     return {
         "seed": seed,
-        "curve": run.curve,
+        "curve": without_patients(run.curve),
         **{
             name: None if full_dice is None else minutes_to(run.curve, share * full_dice)
-            for name, share in shares.items()
+            for name, share in SHARES.items()
         },
         "aubc": area_under_curve(run.curve),
         "volume_mae": volume_mae(project),
         "slice_spearman": slice_spearman(project),
         "coverage90": coverage(project),
-        "minutes_mape": minutes_mape(run),
+        "minutes_mape": minutes_mape(run.answered),
     }
 
 
-def minutes_to(curve: Sequence[Mapping[str, Any]], goal: float) -> float | None:
+def without_patients(curve: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The curve without the results of each test volume, which would swell a summary."""
+    return [{k: v for k, v in point.items() if k != "patients"} for point in curve]
+
+
+def minutes_to(
+    curve: Sequence[Mapping[str, Any]], goal: float, clock: str = "minutes"
+) -> float | None:
     """Minutes to a Dice, on the straight lines between the points; None if it is not reached.
 
     The first point has no line to it: reaching the goal there takes that point's minutes.
+
+    Args:
+        curve: Points with ``dice`` and minutes.
+        goal: The Dice.
+        clock: Which minutes: ``minutes`` (standard), ``minutes_slow`` or ``minutes_fast``.
     """
     before: Mapping[str, Any] | None = None
     for point in curve:
         if point["dice"] >= goal:
             if before is None:
-                return float(point["minutes"])
+                return float(point[clock])
             part = (goal - before["dice"]) / (point["dice"] - before["dice"])
-            return float(before["minutes"] + part * (point["minutes"] - before["minutes"]))
+            return float(before[clock] + part * (point[clock] - before[clock]))
         before = point
     return None
 
@@ -115,9 +142,7 @@ def slice_spearman(project: Project) -> float | None:
     return float(stats.spearmanr(*zip(*known, strict=True)).statistic)
 
 
-def minutes_mape(run: ArmRun) -> float | None:
+def minutes_mape(answered: Sequence[LoggedAnswer]) -> float | None:
     """Mean absolute error of the expected minutes, as a share of the true ones."""
-    errors = [
-        abs(each.expected_minutes * 60 / each.seconds["standard"] - 1) for each in run.answered
-    ]
+    errors = [abs(each.expected_minutes * 60 / each.seconds["standard"] - 1) for each in answered]
     return float(np.mean(errors)) if errors else None

@@ -7,6 +7,7 @@ Processes are spawned, not forked: torch does not survive a fork with its thread
 from __future__ import annotations
 
 import multiprocessing
+import os
 import queue
 import signal
 from collections.abc import Callable, Iterator, Mapping
@@ -20,8 +21,10 @@ from activeseg.progress import Progress, Stage
 
 __all__ = ["Job", "side_by_side"]
 
+_THREADS = "OMP_NUM_THREADS"
+
 PARTS = 100
-"""A job's progress is told in this many parts."""
+"""The progress of a job of size 1 is told in this many parts."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +34,26 @@ class Job:
     Attributes:
         work: Called in the process with a `Progress`; must be picklable, as its result.
         stages: How often each stage comes, and its share of the work, by the stage's name:
-            from these the parts done are counted. Stages of other names count for nothing.
+            from these the parts done are counted. Stages of other names count for nothing; what
+            is not done stage by stage is done when the job ends.
+        size: How much work it is, in units of the smallest job.
     """
 
     work: Callable[[Progress], Any]
     stages: Mapping[str, tuple[int, float]]
+    size: int = 1
+
+    @property
+    def parts(self) -> int:
+        """In how many parts its progress is told."""
+        return PARTS * self.size
 
 
 Message: TypeAlias = tuple[str, str, Any]
 """Kind (`parts`, `result`, `refused`), name of the job, content."""
+
+Finished: TypeAlias = Callable[[str, Any, float | None], None]
+"""Told of a job that has ended: its name, its result, the seconds left for the others."""
 
 
 class _Parts(Progress):
@@ -50,6 +64,7 @@ class _Parts(Progress):
         self._send = send
         whole = sum(times * share for times, share in job.stages.values())
         self._share = {stage: share / whole for stage, (_, share) in job.stages.items()}
+        self._parts = job.parts
         self._before = 0.0
         self._sent = 0
 
@@ -65,14 +80,18 @@ class _Parts(Progress):
         parent = multiprocessing.parent_process()
         if parent is not None and not parent.is_alive():
             raise Cancelled("whoever waited for this work is gone")
-        parts = min(PARTS, int(PARTS * (self._before + of_stage) + 1e-6))
+        parts = min(self._parts, int(self._parts * (self._before + of_stage) + 1e-6))
         if parts > self._sent:
             self._send(("parts", self._name, parts - self._sent))
             self._sent = parts
 
 
 def side_by_side(
-    jobs: Mapping[str, Job], at_once: int, stage_name: str, progress: Progress
+    jobs: Mapping[str, Job],
+    at_once: int,
+    stage_name: str,
+    progress: Progress,
+    finished: Finished | None = None,
 ) -> dict[str, Any]:
     """Run jobs in processes of their own and wait for all of them.
 
@@ -83,6 +102,7 @@ def side_by_side(
         at_once: How many processes run at a time.
         stage_name: What the progress is called.
         progress: Told about the parts of all jobs together.
+        finished: Called in this process as each job ends, while the others go on.
 
     Returns:
         The result of each job by name.
@@ -99,22 +119,27 @@ def side_by_side(
     ]
     running: dict[str, BaseProcess] = {}
     results: dict[str, Any] = {}
+    left = {name: job.parts for name, job in jobs.items()}
     try:
-        with progress.stage(stage_name, PARTS * len(jobs)) as stage:
+        with progress.stage(stage_name, sum(left.values())) as stage:
             while waiting or running:
                 while waiting and len(running) < at_once:
                     name, process = waiting.pop(0)
-                    with _without_interrupts():
+                    with _without_interrupts(), _one_thread():
                         process.start()
                     running[name] = process
                 kind, name, content = _next(messages, running)
-                if kind == "parts":
-                    stage.advance(content)
-                elif kind == "refused":
+                if kind == "refused":
                     raise content
-                else:
+                done = content if kind == "parts" else left[name]
+                left[name] -= done
+                if done:
+                    stage.advance(done)
+                if kind == "result":
                     results[name] = content
                     running.pop(name).join()
+                    if finished is not None:
+                        finished(name, content, stage.eta_s)
     finally:
         for process in running.values():
             process.terminate()
@@ -122,6 +147,20 @@ def side_by_side(
             process.join()
         messages.close()
     return results
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Processes that begin here compute in one thread each, as there are many of them."""
+    before = os.environ.get(_THREADS)
+    os.environ[_THREADS] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_THREADS]
+        else:
+            os.environ[_THREADS] = before
 
 
 @contextmanager

@@ -145,10 +145,6 @@ class ForeignModel(SegmentationModel):
         """The network itself: of a foreign training run no member was kept."""
         yield self.part(self.show(scan), box).softmax(dim=0).numpy()
 
-    def sides(self, scan: Scan, box: Box) -> Sequence[npt.NDArray[np.float32]]:
-        """None: nothing is known of its inner levels."""
-        return ()
-
     def show(self, scan: Scan) -> Shown:
         """Bring a scan (`activeseg.model.scan.grey_scan`) to what the network is shown."""
         if self._latest is None or self._latest[0] is not scan:

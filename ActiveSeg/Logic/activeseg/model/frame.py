@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from activeseg.errors import ModelError
-from activeseg.model.protocol import Box
+from activeseg.model.scan import Box
 
 __all__ = ["AXES", "Frame", "along"]
 

@@ -30,8 +30,8 @@ from activeseg.model.network import (
     seeded,
 )
 from activeseg.model.precision import autocast
-from activeseg.model.protocol import Box, SegmentationModel, View
-from activeseg.model.scan import Scan, axis_of
+from activeseg.model.protocol import SegmentationModel, View
+from activeseg.model.scan import Box, Scan, axis_of
 from activeseg.model.slices import resize
 from activeseg.model.supervised import SupervisedUNet
 
@@ -90,21 +90,30 @@ class SliceModel(SegmentationModel):
         return self._fused(scan)[0]
 
     def views(self, scan: Scan) -> Iterator[View]:
-        """Softmax `[C, S, P, L]` and energy of the scan, seen in one plane after the other."""
+        """Softmax `[C, S, P, L]`, energy and sides of the scan, in one plane after the other."""
         self._network.eval()
+        answer: Answer = self._network
+        if isinstance(self._network, SupervisedUNet):
+            answer = self._network.with_sides
         for plane in scan.planes:
-            found = self._fused(replace(scan, planes=(plane,)), with_energy=True)
-            yield View(plane, found[0], found[-1][0])
+            main, *sides, energy = self._fused(replace(scan, planes=(plane,)), answer, True)
+            labels = [side.argmax(axis=0).astype(np.uint8) for side in sides]
+            yield View(plane, main, energy[0], labels)
 
     def samples(
         self, scan: Scan, passes: int, seed: int, box: Box
     ) -> Iterator[npt.NDArray[np.float32]]:
-        """MC dropout (Gal 2017): softmax maps `[C, s, p, l]` of one part of the scan."""
-        part = _part(scan, box)
+        """MC dropout (Gal 2017): softmax maps `[C, s, p, l]` of one part of the scan.
+
+        Each pass looks in one of the planes, in turn: as many opinions for a fraction of the work
+        of asking all planes each time, and their spread shows where the planes disagree.
+        """
+        part = scan.part(box)
         for number in range(passes):
+            plane = scan.planes[number % len(scan.planes)]
             with seeded(seed * 1009 + number):
                 dropout_only(self._network)
-                sample = self._fused(part)[0]
+                sample = self._fused(replace(part, planes=(plane,)))[0]
                 self._network.eval()
             yield sample
 
@@ -117,7 +126,7 @@ class SliceModel(SegmentationModel):
         voxels along each axis. It is not mirrored: left and right are different structures.
         """
         self._network.eval()
-        part = _part(scan, box)
+        part = scan.part(box)
         rng = np.random.default_rng(seed)
         for _ in range(passes):
             steps = rng.integers(-MOST_MOVED, MOST_MOVED + 1, size=3)
@@ -130,7 +139,7 @@ class SliceModel(SegmentationModel):
 
     def snapshots(self, scan: Scan, box: Box) -> Iterator[npt.NDArray[np.float32]]:
         """One answer of each kept member of the training run, the network itself last."""
-        part = _part(scan, box)
+        part = scan.part(box)
         latest = {name: value.clone() for name, value in self._network.state_dict().items()}
         for weights in (*self._members, latest):
             self._network.load_state_dict(weights)
@@ -139,13 +148,6 @@ class SliceModel(SegmentationModel):
             finally:
                 self._network.load_state_dict(latest)
             yield found
-
-    def sides(self, scan: Scan, box: Box) -> Sequence[npt.NDArray[np.float32]]:
-        """Softmax maps `[C, s, p, l]` of the network's side outputs; none if it has none."""
-        self._network.eval()
-        if not isinstance(self._network, SupervisedUNet):
-            return ()
-        return self._fused(_part(scan, box), self._network.with_sides)[1:]
 
     def _fused(
         self, scan: Scan, answer: Answer | None = None, with_energy: bool = False
@@ -174,7 +176,7 @@ class SliceModel(SegmentationModel):
         One map an output of the network; with energy, `[N, 1, H, W]` of the main output at the end.
         """
         classes = 1 + len(self.config.structures)
-        stacks = torch.from_numpy(np.stack([scan.stack(plane, index) for index in indices]))
+        stacks = torch.from_numpy(np.stack([scan.seen(plane, index) for index in indices]))
         pixels = resize(stacks, scan.pixel_mm(plane), self.config.pixel_mm)
         device = next(self._network.parameters()).device
         outputs = padded_logits(answer, pixels, device).split(classes, dim=1)
@@ -189,11 +191,6 @@ class SliceModel(SegmentationModel):
                 )
             found.append(each.cpu().numpy())
         return found
-
-
-def _part(scan: Scan, box: Box) -> Scan:
-    """The part of a scan inside a box."""
-    return replace(scan, channels=np.ascontiguousarray(scan.channels[(slice(None), *box)]))
 
 
 def moved(

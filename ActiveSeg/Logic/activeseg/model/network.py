@@ -1,8 +1,8 @@
 """The built-in network and its checkpoint.
 
-A small 2.5-D residual U-Net of MONAI: three neighbouring slices in, the structures of the middle
-one out; one network for all planes. Batch norm, because instance norm on slices that hold little
-loses the absolute grey value (docs/experiments.md).
+A small 2.5-D residual U-Net of MONAI: three neighbouring slices and the place of each pixel in,
+the structures of the middle one out; one network for all planes. Batch norm, because instance
+norm on slices that hold little loses the absolute grey value (docs/experiments.md).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from torch import nn
 
 from activeseg.errors import ModelError
 from activeseg.files import write_atomic
+from activeseg.model.scan import PLACES
 from activeseg.model.supervised import SupervisedUNet
 
 __all__ = [
@@ -45,7 +46,7 @@ __all__ = [
 Weights: TypeAlias = Mapping[str, torch.Tensor]
 """A network's parameters and running statistics by name."""
 
-CHECKPOINT_FORMAT = 1
+CHECKPOINT_FORMAT = 2
 
 DEVICES = ("auto", "cpu", "cuda")
 """Where networks run; `auto` is a CUDA device where there is one."""
@@ -96,7 +97,7 @@ def build(config: NetworkConfig) -> SupervisedUNet:
     """
     network = UNet(
         spatial_dims=2,
-        in_channels=3 * config.image_channels,
+        in_channels=3 * config.image_channels + PLACES,
         out_channels=1 + len(config.structures),
         channels=WIDTHS,
         strides=(2,) * (len(WIDTHS) - 1),

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from activeseg.keys import Plane
-from activeseg.model.scan import Scan
+from activeseg.model.scan import Box, Scan
 
 __all__ = ["Box", "SegmentationModel", "View"]
-
-Box: TypeAlias = tuple[slice, slice, slice]
-"""A part of a canonical array `[S, P, L]`."""
 
 
 class View(NamedTuple):
@@ -26,11 +23,13 @@ class View(NamedTuple):
         energy: Free energy `[S, P, L]`, -log sum over the classes of exp(logit), in nats: high
             where the scan is unlike what the model learned from (Liu et al., NeurIPS 2020). None
             where the model answers with probabilities and not logits.
+        sides: Labels `[S, P, L]` of each side output of the network; none if it has none.
     """
 
     plane: Plane | None
     softmax: npt.NDArray[np.float32]
     energy: npt.NDArray[np.float32] | None = None
+    sides: Sequence[npt.NDArray[np.uint8]] = ()
 
 
 class SegmentationModel(Protocol):
@@ -63,6 +62,8 @@ class SegmentationModel(Protocol):
     ) -> Iterator[npt.NDArray[np.float32]]:
         """Stochastic softmax maps `[C, s, p, l]` of one part of the scan, one pass at a time.
 
+        Where the model looks in several planes, each pass may look in one of them, in turn.
+
         Args:
             scan: The scan.
             passes: How many samples.
@@ -79,8 +80,4 @@ class SegmentationModel(Protocol):
 
     def snapshots(self, scan: Scan, box: Box) -> Iterator[npt.NDArray[np.float32]]:
         """One softmax map `[C, s, p, l]` of each member kept from the training run."""
-        ...
-
-    def sides(self, scan: Scan, box: Box) -> Sequence[npt.NDArray[np.float32]]:
-        """Softmax maps `[C, s, p, l]` of side outputs of the network; none if it has none."""
         ...

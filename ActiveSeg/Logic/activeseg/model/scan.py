@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,13 @@ from activeseg.cohort.geometry import Geometry
 from activeseg.errors import CohortError
 from activeseg.keys import Plane
 
-__all__ = ["CHANNELS", "Scan", "axis_of", "grey_scan", "make_scan"]
+__all__ = ["CHANNELS", "PLACES", "Box", "Scan", "axis_of", "grey_scan", "make_scan"]
+
+Box: TypeAlias = tuple[slice, slice, slice]
+"""A part of a canonical array `[S, P, L]`."""
+
+PLACES = 3
+"""Channels that say where a pixel lies along S, P and L."""
 
 _WINDOWS_HU = ((-160.0, 240.0), (-200.0, 1300.0))
 """Two CT windows: soft tissue, and wide enough for bone and contrast medium."""
@@ -32,11 +39,15 @@ class Scan:
             robust z-scores for MR, or, from `grey_scan`, as they are.
         spacing: Millimetres between voxels along S, P, L.
         planes: The planes in which the model looks at it.
+        corner: Where it begins in the volume that it is a part of, voxels along S, P, L.
+        whole: Voxels of that volume; None if it is no part.
     """
 
     channels: npt.NDArray[np.float32]
     spacing: tuple[float, float, float]
     planes: tuple[Plane, ...]
+    corner: tuple[int, int, int] = (0, 0, 0)
+    whole: tuple[int, int, int] | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -64,6 +75,39 @@ class Scan:
         slices = np.take(self.channels, near, axis=axis)
         in_front = np.moveaxis(slices, axis, 0)
         return in_front.reshape(-1, *in_front.shape[2:])
+
+    def seen(self, plane: Plane, index: int) -> npt.NDArray[np.float32]:
+        """What the network is shown of a slice, `[3 * channels + PLACES, H, W]`.
+
+        The slice and its neighbours, and where each pixel lies in the whole volume, from -1 to 1
+        along S, P and L (Liu et al., NeurIPS 2018, CoordConv): patients lie in scanners alike, and
+        left and right look alike.
+        """
+        grey = self.stack(plane, index)
+        axis = axis_of(plane)
+        shown = [self._places(each) for each in range(3)]
+        shown[axis] = shown[axis][index : index + 1]
+        places = np.stack(np.meshgrid(*shown, indexing="ij")).squeeze(axis + 1)
+        return np.concatenate([grey, places])
+
+    def part(self, box: Box) -> Scan:
+        """The part of the scan inside a box, which knows where in the volume it lies."""
+        s, p, left = (
+            corner + side.indices(count)[0]
+            for corner, side, count in zip(self.corner, box, self.shape, strict=True)
+        )
+        return replace(
+            self,
+            channels=np.ascontiguousarray(self.channels[(slice(None), *box)]),
+            corner=(s, p, left),
+            whole=self.whole or self.shape,
+        )
+
+    def _places(self, axis: int) -> npt.NDArray[np.float32]:
+        """Where the voxels along an axis lie in the whole volume, -1 to 1."""
+        count = (self.whole or self.shape)[axis]
+        every = np.linspace(-1, 1, count, dtype=np.float32) if count > 1 else np.zeros(1, "f4")
+        return every[self.corner[axis] : self.corner[axis] + self.shape[axis]]
 
 
 def axis_of(plane: Plane) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ __all__ = [
     "IGNORED",
     "LabelledSlice",
     "Sampler",
+    "Window",
     "labelled_slice",
     "patch_size",
     "resize",
@@ -42,7 +44,7 @@ class LabelledSlice:
     """One annotated slice at the network's pixel size.
 
     Attributes:
-        image: `[3 * channels, H, W]`, half precision: the slice and its neighbours.
+        image: `[3 * channels + PLACES, H, W]`, half precision: what `Scan.seen` gives.
         label: `[1, H, W]`, bytes: 0 not known, 1 background, 1 + n the n-th structure.
     """
 
@@ -95,10 +97,24 @@ def labelled_slice(
         target_mm: The network's pixel size.
     """
     pixel_mm = scan.pixel_mm(plane)
-    image = resize(torch.from_numpy(scan.stack(plane, index))[None], pixel_mm, target_mm)[0]
+    image = resize(torch.from_numpy(scan.seen(plane, index))[None], pixel_mm, target_mm)[0]
     known = torch.from_numpy(np.ascontiguousarray(channels)).float()[None, None] + 1
     label = torch.nn.functional.interpolate(known, size=image.shape[1:], mode="nearest-exact")
     return LabelledSlice(image.half(), label[0].byte())
+
+
+class Window(NamedTuple):
+    """Where a patch is taken from.
+
+    Attributes:
+        slice: The annotated slice.
+        row: The patch's centre, in pixels from the slice's upper edge.
+        column: The same from its left edge.
+    """
+
+    slice: LabelledSlice
+    row: float
+    column: float
 
 
 class Sampler:
@@ -117,7 +133,7 @@ class Sampler:
         self, slices: Sequence[LabelledSlice], patch: tuple[int, int], rng: np.random.Generator
     ) -> None:
         self._slices = slices
-        self._patch = patch
+        self.patch = patch
         self._rng = rng
         shown: dict[int, list[int]] = {}
         for number, each in enumerate(slices):
@@ -126,34 +142,23 @@ class Sampler:
         self._shown = shown
         self._classes = sorted(shown)
 
-    def draw(self) -> dict[str, torch.Tensor]:
-        """One patch, `{"image": [3 * channels, h, w], "label": [1, h, w]}`."""
+    def draw(self) -> Window:
+        """Where to take one patch from; it may reach beyond the far edges of a small slice."""
         value = self._classes[self._rng.integers(len(self._classes))]
         among = self._shown[value]
         chosen = self._slices[among[self._rng.integers(len(among))]]
         places = torch.nonzero(chosen.label[0] == value)
         row, column = places[self._rng.integers(len(places))].tolist()
-        rows = self._around(row, chosen.label.shape[1], self._patch[0])
-        columns = self._around(column, chosen.label.shape[2], self._patch[1])
-        return {
-            "image": _padded(chosen.image[:, rows, columns].float(), self._patch, edge=True),
-            "label": _padded(chosen.label[:, rows, columns].float(), self._patch, edge=False),
-        }
+        return Window(
+            chosen,
+            self._around(row, chosen.label.shape[1], self.patch[0]),
+            self._around(column, chosen.label.shape[2], self.patch[1]),
+        )
 
-    def _around(self, pixel: int, length: int, size: int) -> slice:
-        """A window that holds `pixel`, rather in its middle half than at its edge."""
+    def _around(self, pixel: int, length: int, size: int) -> float:
+        """The centre of a window that holds `pixel`, rather in its middle half than at its edge."""
         offset = int(self._rng.integers(size // 4, size - size // 4))
-        start = min(max(pixel - offset, 0), max(length - size, 0))
-        return slice(start, start + size)
-
-
-def _padded(patch: torch.Tensor, size: tuple[int, int], edge: bool) -> torch.Tensor:
-    """Pad at the far edges to the patch size: grey values repeat, labels become "not known"."""
-    rows, columns = size[0] - patch.shape[1], size[1] - patch.shape[2]
-    if rows == columns == 0:
-        return patch
-    mode = "replicate" if edge else "constant"
-    return torch.nn.functional.pad(patch[None], (0, columns, 0, rows), mode=mode)[0]
+        return min(max(pixel - offset, 0), max(length - size, 0)) + size / 2
 
 
 def patch_size(slices: Sequence[LabelledSlice], most: int) -> tuple[int, int]:

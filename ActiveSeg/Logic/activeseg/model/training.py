@@ -8,34 +8,31 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
-from monai.data import get_track_meta, set_track_meta
 from monai.losses import DiceLoss
 from monai.networks.utils import one_hot
-from monai.transforms import (
-    Compose,
-    RandAffined,
-    RandGaussianNoised,
-    RandScaleIntensityd,
-    RandShiftIntensityd,
-)
 from torch import nn
 
 from activeseg.errors import ModelError
 from activeseg.model.decoder import Part, decoder, only
 from activeseg.model.inference import padded_logits
 from activeseg.model.network import STRIDE, NetworkConfig, Weights, build, pick_device, seeded
+from activeseg.model.patches import Patches
 from activeseg.model.precision import autocast
-from activeseg.model.slices import IGNORED, LabelledSlice, Sampler, patch_size
+from activeseg.model.scan import PLACES
+from activeseg.model.slices import IGNORED, LabelledSlice, patch_size
 from activeseg.model.supervised import SIDES, SupervisedUNet
 from activeseg.progress import Progress
 
 __all__ = ["Recipe", "SliceLoss", "Trained", "pooled_dice", "train"]
+
+
+LATER_RATE = 2 / 3
+"""Learning rate of a model that goes on from the round before, as a share of the first one's."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +47,29 @@ class Recipe:
         weight_decay: Of AdamW.
         side_weight: How much the side outputs weigh in the loss, against 1 of the main one.
         members: How many sets of earlier weights are kept, evenly from half way on.
+        later_share: Steps of a model that goes on from the round before, as a share of `steps`.
     """
 
-    steps: int = 1200
-    batch: int = 4
+    steps: int = 600
+    batch: int = 16
     patch: int = 64
-    learning_rate: float = 3e-3
+    learning_rate: float = 6e-3
     weight_decay: float = 1e-4
     side_weight: float = 0.25
     members: int = 4
+    later_share: float = 0.6
+
+    def going_on(self) -> Recipe:
+        """For a model that goes on from the round before: fewer steps, and smaller ones."""
+        return replace(
+            self,
+            steps=max(1, round(self.later_share * self.steps)),
+            learning_rate=self.learning_rate * LATER_RATE,
+        )
+
+    def altogether(self, rounds: int) -> Recipe:
+        """For a single training with as many steps as a first model and some rounds after it."""
+        return replace(self, steps=self.steps + rounds * self.going_on().steps)
 
 
 @dataclass(frozen=True)
@@ -132,7 +143,7 @@ def train(
             f"--tune {part} is for a model that exists; this project trains from fresh weights"
         )
     found = pick_device(device)
-    with seeded(seed), _plain_tensors():
+    with seeded(seed):
         network = build(config)
         if start is not None:
             _load_start(network, start)
@@ -151,10 +162,9 @@ def _fit(
     trained: Sequence[nn.Module] | None,
 ) -> Trained:
     """The loop of optimiser steps and checks; of some layers alone, if they are given."""
-    draw = Sampler(slices, patch_size(slices, recipe.patch), np.random.default_rng(seed)).draw
-    augment = _augmentation(seed)
+    patches = Patches(slices, patch_size(slices, recipe.patch), seed)
     optimiser = torch.optim.AdamW(
-        network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
+        network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
     # Of less than 20 steps the warm-up would be one step or none, and divide by its length less 1.
     total = max(20, recipe.steps + 1)
@@ -170,12 +180,11 @@ def _fit(
     with progress.stage("Training", recipe.steps) as stage:
         for step in range(1, recipe.steps + 1):
             _learning(network, trained)
-            patches = [augment(draw()) for _ in range(recipe.batch)]
-            images = torch.stack([patch["image"] for patch in patches]).to(device)
-            labels = torch.stack([patch["label"] for patch in patches]).to(device)
+            images, labels = patches.draw(recipe.batch)
             with autocast(device):
-                logits = network.with_sides(images)
-            loss = _deep_loss(loss_of, logits.float(), _targets(labels), recipe.side_weight)
+                logits = network.with_sides(images.to(device))
+            target = _targets(labels.to(device))
+            loss = _deep_loss(loss_of, logits.float(), target, recipe.side_weight)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -197,7 +206,8 @@ def _decoder(
     network: SupervisedUNet, config: NetworkConfig, device: torch.device
 ) -> list[nn.Module]:
     """Its layers after the bottleneck; no others are trained from here on."""
-    image = torch.zeros((1, 3 * config.image_channels, 2 * STRIDE, 2 * STRIDE), device=device)
+    channels = 3 * config.image_channels + PLACES
+    image = torch.zeros((1, channels, 2 * STRIDE, 2 * STRIDE), device=device)
     found = decoder(network.eval(), 2, lambda: network.with_sides(image))
     only(network, found)
     return found
@@ -232,30 +242,6 @@ def _deep_loss(
     for side in sides:
         total = total + side_weight / SIDES * loss_of(side, target)
     return total
-
-
-def _augmentation(seed: int) -> Compose:
-    """What one more scanner, position or noise level might have done to a patch."""
-    both, modes = ["image", "label"], ["bilinear", "nearest"]
-    augment = Compose(
-        [
-            RandAffined(
-                both,
-                prob=0.8,
-                rotate_range=0.25,
-                shear_range=(0.1, 0.1),
-                scale_range=(0.15, 0.15),
-                mode=modes,
-                # What moves in from outside is repeated in the image, unknown (0) in the label.
-                padding_mode=["border", "zeros"],
-            ),
-            RandGaussianNoised("image", prob=0.3, std=0.1),
-            RandScaleIntensityd("image", factors=0.2, prob=0.5),
-            RandShiftIntensityd("image", offsets=0.2, prob=0.5),
-        ]
-    )
-    augment.set_random_state(seed=seed)
-    return augment
 
 
 def _targets(labels: torch.Tensor) -> torch.Tensor:
@@ -308,14 +294,3 @@ def _load_start(network: nn.Module, start: Weights) -> None:
             "the start weights do not fit: they were trained for another number of structures "
             "or another modality"
         ) from error
-
-
-@contextmanager
-def _plain_tensors() -> Iterator[None]:
-    """MONAI's transforms on plain tensors: tracking metadata would cost more than the work."""
-    before = get_track_meta()
-    set_track_meta(False)
-    try:
-        yield
-    finally:
-        set_track_meta(before)

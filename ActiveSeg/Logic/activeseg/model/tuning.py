@@ -22,8 +22,7 @@ from activeseg.model.decoder import Part, decoder, only
 from activeseg.model.foreign import ForeignModel, Shown
 from activeseg.model.frame import along
 from activeseg.model.network import Weights, seeded
-from activeseg.model.protocol import Box
-from activeseg.model.scan import axis_of
+from activeseg.model.scan import Box, axis_of
 from activeseg.model.training import SliceLoss, Trained, pooled_dice
 from activeseg.progress import Progress
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -18,6 +18,7 @@ from activeseg.keys import SliceKey
 from activeseg.project import claims, drafts
 from activeseg.project.course import Course
 from activeseg.project.drafts import Draft
+from activeseg.project.listing import with_folder
 from activeseg.project.names import author_name, moment, timestamp
 from activeseg.project.records import Annotation, read_records, slice_records, store
 from activeseg.project.withdrawals import take_back
@@ -133,6 +134,16 @@ class Answers(Course):
             ProjectError: If a record is damaged.
         """
         return slice_records(self.folder / "annotations", key)
+
+    def acceptances_of(self, keys: Iterable[SliceKey]) -> dict[SliceKey, list[Annotation]]:
+        """What `slice_acceptances` finds of many slices; those without any are left out.
+
+        Raises:
+            ProjectError: If a record is damaged.
+        """
+        root = self.folder / "annotations"
+        found = {key: slice_records(root, key) for key in with_folder(root, keys)}
+        return {key: records for key, records in found.items() if records}
 
     def read_annotation(self, annotation: Annotation) -> npt.NDArray[np.uint8]:
         """The accepted mask: native 2-D slice of label values.

@@ -10,6 +10,7 @@ listing made while the chain grows still shows a link of it.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -18,9 +19,10 @@ from pathlib import Path
 from activeseg.errors import ActiveSegError, ProjectError
 from activeseg.files import create_exclusive, make_folder, read_json
 from activeseg.keys import SliceKey
+from activeseg.project.listing import with_folder
 from activeseg.project.names import moment, slice_folder, timestamp
 
-__all__ = ["CLAIM_MINUTES", "Claim", "held", "holder", "release", "release_own", "take"]
+__all__ = ["CLAIM_MINUTES", "Claim", "held", "holder", "holders", "release", "release_own", "take"]
 
 CLAIM_MINUTES = 60.0
 """How long a claim holds unless it is renewed."""
@@ -84,6 +86,16 @@ def holder(root: Path, key: SliceKey) -> Claim | None:
     folder = slice_folder(root, key)
     claim = _read(folder, _highest(folder))
     return claim if claim is not None and _holds(claim) else None
+
+
+def holders(root: Path, keys: Iterable[SliceKey]) -> dict[SliceKey, Claim]:
+    """Who works on which of many slices now; those on which nobody does are left out."""
+    try:
+        touched = with_folder(root, keys)
+    except OSError:
+        return {}
+    found = {key: holder(root, key) for key in touched}
+    return {key: claim for key, claim in found.items() if claim is not None}
 
 
 def held(root: Path) -> frozenset[SliceKey]:

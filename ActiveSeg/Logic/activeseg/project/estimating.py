@@ -55,14 +55,24 @@ class SliceEstimates:
     shown: Floats
 
 
-def estimate_slices(project: Project, files: RoundFiles, table: ScoreTable) -> SliceEstimates:
+def estimate_slices(
+    project: Project, files: RoundFiles, table: ScoreTable, calibrated: bool = True
+) -> SliceEstimates:
     """Judge every slice of a round by what is known now.
+
+    Args:
+        project: The project.
+        files: The round.
+        table: Its scores.
+        calibrated: Whether what earlier proposals turned out to be counts; otherwise the slices
+            are judged by the prior, as in the first round.
 
     Raises:
         ProjectError: If a file of the project is damaged.
     """
     ledger = DiceLedger(project)
-    estimator = ledger.learn(_several_views(table))
+    several = _several_views(table)
+    estimator = ledger.learn(several) if calibrated else ledger.prior(several)
     scores = table.scores
     shown = relative_size(scores.size, scores.shows)
     each = _structures(estimator, with_trend(scores.evidence, ledger, files.number), shown)

@@ -15,7 +15,7 @@ machines) can use one folder at once, and a kill at any moment costs at most the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -113,7 +113,11 @@ class Project(Answers):
         batch = self.latest_batch()
         asked = batch.suggestions if batch is not None else ()
         aside = self.skipped()
-        return [each for each in asked if each.key not in aside and not self.history(each.key)]
+        waiting = [each for each in asked if each.key not in aside]
+        given = self.acceptances_of(each.key for each in waiting)
+        return [
+            each for each in waiting if all(answer.withdrawn for answer in given.get(each.key, ()))
+        ]
 
     def skips(self) -> list[Skip]:
         """Who put which slice aside and why, oldest first.
@@ -147,10 +151,10 @@ class Project(Answers):
         name = author_name(author)
         root = self.folder / "claims"
         waiting = self.open_suggestions()
-        holders = {suggestion.key: claims.holder(root, suggestion.key) for suggestion in waiting}
+        holders = claims.holders(root, (suggestion.key for suggestion in waiting))
 
         def others(suggestion: Suggestion) -> bool:
-            claim = holders[suggestion.key]
+            claim = holders.get(suggestion.key)
             return claim is None or claim.author != name
 
         for suggestion in sorted(waiting, key=others):
@@ -192,11 +196,13 @@ class Project(Answers):
         """Who works on a slice now; None when nobody does."""
         return claims.holder(self.folder / "claims", key)
 
+    def holders(self, keys: Iterable[SliceKey]) -> dict[SliceKey, claims.Claim]:
+        """Who works on which of many slices now; those on which nobody does are left out."""
+        return claims.holders(self.folder / "claims", keys)
+
     def working_on(self) -> dict[SliceKey, claims.Claim]:
         """Who works on which open suggestion now."""
-        root = self.folder / "claims"
-        held = {s.key: claims.holder(root, s.key) for s in self.open_suggestions()}
-        return {key: claim for key, claim in held.items() if claim is not None}
+        return self.holders(suggestion.key for suggestion in self.open_suggestions())
 
     def proposal(self, key: SliceKey) -> npt.NDArray[np.uint8] | None:
         """The mask that the latest batch shows for a slice: native, 2-D, label values.

@@ -92,12 +92,17 @@ class DiceLedger:
         parts = [self._judged(number, table) for number, table in self._tables.items()]
         columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
         if not columns:
-            none = np.zeros(0)
-            empty = Judged(
-                np.zeros((0, len(EVIDENCE))), none, none.astype(str), none, none.astype(bool)
-            )
-            return DiceEstimator.learn(empty, several_views)
+            return self.prior(several_views)
         return DiceEstimator.learn(Judged(*columns), several_views)
+
+    @staticmethod
+    def prior(several_views: bool) -> DiceEstimator:
+        """An estimator that knows none of it."""
+        none = np.zeros(0)
+        empty = Judged(
+            np.zeros((0, len(EVIDENCE))), none, none.astype(str), none, none.astype(bool)
+        )
+        return DiceEstimator.learn(empty, several_views)
 
     def _mean(self, structure: int, number: int) -> float | None:
         name = self._names[structure]

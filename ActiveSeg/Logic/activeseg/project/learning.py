@@ -35,7 +35,9 @@ def learn(
 ) -> RoundFiles:
     """Train the round's model and keep it as ``model.pt``.
 
-    Every round begins with the same weights: fresh ones, or those that the project starts from.
+    The built-in network goes on from the model of the round before: in the same time it becomes
+    much better than from fresh weights (docs/experiments.md). A foreign one begins each round with
+    the weights that it came with.
 
     The caller holds `Project.working`.
 
@@ -69,7 +71,11 @@ def learn(
     if start is not None and start.foreign:
         trained = _tuned(project, start, annotations, tuning, seed, progress, device)
     else:
-        trained = _trained(project, config, annotations, recipe, tuning, seed, progress, device)
+        before = _model_before(project, files)
+        recipe = recipe if before is None else recipe.going_on()
+        trained = _trained(
+            project, config, annotations, before, recipe, tuning, seed, progress, device
+        )
     files.make()
     _drop_former_scores(files)
     facts = _facts(project, annotations, files.number, seed)
@@ -103,22 +109,30 @@ def _trained(
     project: Project,
     config: NetworkConfig,
     annotations: Mapping[SliceKey, Annotation],
+    before: Path | None,
     recipe: Recipe,
     tuning: Tuning,
     seed: int,
     progress: Progress,
     device: str,
 ) -> Trained:
-    """The built-in network, from fresh weights or a checkpoint's."""
+    """The built-in network, from the model before, a checkpoint's weights, or fresh ones."""
     if project.start is not None:
         project.start.verify()
-    start = start_weights(project.model, config)
+    start = start_weights(project.model if before is None else str(before), config)
     slices = annotated_slices(project, annotations, config, progress)
     held_out = validation_volumes(project)
     validation = [slices[key] for key in sorted(slices) if key.volume in held_out]
     training = [slices[key] for key in sorted(slices) if key.volume not in held_out]
     _need_training(project, len(training), len(validation))
     return train(training, validation, config, recipe, seed, progress, start, tuning.part, device)
+
+
+def _model_before(project: Project, files: RoundFiles) -> Path | None:
+    """The latest model of an earlier round; None in the first."""
+    earlier = [each.model for each in project.rounds() if each.number < files.number]
+    there = [model for model in earlier if model.is_file()]
+    return there[-1] if there else None
 
 
 def _tuned(

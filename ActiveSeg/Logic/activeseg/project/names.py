@@ -9,7 +9,15 @@ from pathlib import Path
 from activeseg.errors import ProjectError
 from activeseg.keys import SliceKey
 
-__all__ = ["author_name", "file_stem", "moment", "slice_folder", "timestamp", "volume_name"]
+__all__ = [
+    "author_name",
+    "file_stem",
+    "moment",
+    "slice_folder",
+    "slice_name",
+    "timestamp",
+    "volume_name",
+]
 
 _LONGEST_AUTHOR = 64
 
@@ -24,7 +32,12 @@ def slice_folder(root: Path, key: SliceKey) -> Path:
     Volume ids that no file system would take are percent-encoded; the key is therefore read
     from the files inside, never from the folder's name.
     """
-    return root / volume_name(key.volume) / f"{key.plane}_{key.index:03d}"
+    return root / volume_name(key.volume) / slice_name(key)
+
+
+def slice_name(key: SliceKey) -> str:
+    """A slice's folder within its volume's: ``<plane>_<index>``."""
+    return f"{key.plane}_{key.index:03d}"
 
 
 def volume_name(volume: str) -> str:

@@ -9,18 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 from activeseg.cost import STANDARD, prior_answer
-from activeseg.keys import Plane, SliceKey
+from activeseg.keys import SliceKey
 from activeseg.minutes import MinutesModel, Work
-from activeseg.model.features import slice_features, slice_information
 from activeseg.progress import Progress
 from activeseg.project.claims import held
 from activeseg.project.estimating import estimate_slices
 from activeseg.project.folder import Project
+from activeseg.project.pool_features import with_features
 from activeseg.project.predictions import read_scores
 from activeseg.project.rounds import RoundFiles
-from activeseg.project.scans import read_scan
 from activeseg.project.timing import minutes_model, opening_seconds
-from activeseg.sampling import PLANES, Annotated, Choice, Pool, Scored, Strategy
+from activeseg.project.truth import truly_shown
+from activeseg.sampling import PLANES, Choice, Pool, Scored, Strategy
 
 __all__ = ["Offer", "offered"]
 
@@ -81,16 +81,21 @@ def offered(
     Args:
         project: The project.
         scored: The latest round that has scores; None before any.
-        chosen_by: The strategy, which says whether features are needed.
+        chosen_by: The strategy, which says what is needed: features, the truth, an expected Dice
+            that answers have taught.
         author: Who will answer; None for anybody.
         progress: Told about reading volumes, where features are needed.
 
     Raises:
-        ProjectError: If a file of the project is damaged. CohortError: If an image cannot be
-            read.
+        ProjectError: If a file of the project is damaged, or the strategy needs a reference label
+            that a volume has not. CohortError: If an image or label cannot be read.
     """
-    taken = {*project.annotations(), *project.skipped(), *held(project.folder / "claims")}
-    slices = _unscored(project, taken) if scored is None else _scored(project, scored, taken)
+    annotated = list(project.annotations())
+    taken = {*annotated, *project.skipped(), *held(project.folder / "claims")}
+    if scored is None:
+        slices = _unscored(project, taken)
+    else:
+        slices = _scored(project, scored, taken, chosen_by.calibrated)
     minutes = minutes_model(project, author)
     volumes = tuple(sorted({key.volume for key in slices.keys}))
     code = {name: number for number, name in enumerate(volumes)}
@@ -103,12 +108,14 @@ def offered(
         seconds=minutes.predict(slices.work).seconds,
         how=slices.how,
         first_slice_s=opening_seconds(minutes, slices.work),
-        annotated=_annotated(project),
+        annotated=[(key.volume, key.plane, _position_mm(project, key)) for key in annotated],
         scored=slices.scored,
         blank_seconds=minutes.predict(slices.blank).seconds,
     )
     if chosen_by.needs_features:
-        pool = _with_features(project, pool, slices.keys, progress)
+        pool = with_features(project, pool, slices.keys, annotated, progress)
+    if chosen_by.needs_truth:
+        pool = replace(pool, truth_shown=truly_shown(project, slices.keys, chosen_by.name))
     rows = {key: row for row, key in enumerate(slices.keys)}
     return Offer(pool, minutes, slices.work, slices.blank, rows)
 
@@ -125,10 +132,10 @@ def _row(work: Work, row: int) -> Work:
     )
 
 
-def _scored(project: Project, files: RoundFiles, taken: set[SliceKey]) -> _Slices:
+def _scored(project: Project, files: RoundFiles, taken: set[SliceKey], calibrated: bool) -> _Slices:
     """The slices of a score table, in order."""
     table = read_scores(files)
-    found = estimate_slices(project, files, table)
+    found = estimate_slices(project, files, table, calibrated)
     rows_of = {key: row for key, row in sorted(table.rows().items()) if key not in taken}
     rows = np.array(list(rows_of.values()), dtype=int)
     scores = table.scores
@@ -154,8 +161,17 @@ def _scored(project: Project, files: RoundFiles, taken: set[SliceKey]) -> _Slice
         doubt=scores.doubt[rows],
         round=max(1, files.number),  # of round 0 a model that exists may speak
         energy=_above_least(scores.energy[rows]),
+        foreground_entropy=_if_known(scores.foreground_entropy[rows]),
+        top_patches=_if_known(scores.top_patches[rows]),
+        contour_mm=scores.contour_mm[rows],
+        gradient=_if_known(scores.gradient[rows].T),
     )
     return _Slices(list(rows_of), work, blank, scores.how[rows], scored)
+
+
+def _if_known(column: Floats) -> Floats | None:
+    """A column of scores; None where an earlier version wrote some of them without it."""
+    return None if np.isnan(column).any() else column
 
 
 def _above_least(energy: Floats) -> Floats | None:
@@ -183,38 +199,6 @@ def _unscored(project: Project, taken: set[SliceKey]) -> _Slices:
     work = Work.of_answers([answers[k] for k in order], [False] * len(order), [None] * len(order))
     how = np.full(len(order), "draw", "U7")
     return _Slices([keys[k] for k in order], work, work, how, None)
-
-
-def _with_features(
-    project: Project, pool: Pool, keys: Sequence[SliceKey], progress: Progress
-) -> Pool:
-    """The pool with the frozen features of its slices, each volume read once."""
-    features: list[npt.NDArray[np.float32]] = []
-    full: list[npt.NDArray[np.float32]] = []
-    groups: dict[tuple[str, Plane], list[int]] = {}
-    for key in keys:  # they ascend, and a dict keeps the order
-        groups.setdefault((key.volume, key.plane), []).append(key.index)
-    with progress.stage("Looking at volumes", len(pool.volumes)) as stage:
-        for volume in pool.volumes:
-            scan = read_scan(project, volume)
-            geometry = project.cohort.volume(volume).geometry
-            for plane in PLANES:
-                if (volume, plane) in groups:
-                    native = groups[volume, plane]
-                    order = [geometry.canonical_index(plane, index) for index in native]
-                    features.append(slice_features(scan, plane)[order])
-                    full.append(slice_information(scan, plane)[order])
-            stage.advance()
-    if not features:
-        return replace(
-            pool, features=np.zeros((0, 1), np.float32), information=np.zeros(0, np.float32)
-        )
-    return replace(pool, features=np.concatenate(features), information=np.concatenate(full))
-
-
-def _annotated(project: Project) -> list[Annotated]:
-    """Where the annotated slices lie."""
-    return [(key.volume, key.plane, _position_mm(project, key)) for key in project.annotations()]
 
 
 def _position_mm(project: Project, key: SliceKey) -> float:

@@ -33,10 +33,13 @@ from activeseg.uncertainty import (
     band_mean,
     band_sum,
     class_entropy,
+    entropy_of_foreground,
     foreground_band,
+    gradient_sizes,
     presence,
     slice_doubts,
     slice_mean,
+    top_patches,
 )
 
 __all__ = ["SOURCES", "Scoring", "Source", "score_scan"]
@@ -122,9 +125,11 @@ def _look(
     plain = np.zeros((1 + len(names), *scan.shape), dtype=np.float32)
     views: dict[Plane | None, Labels] = {}
     energies: list[npt.NDArray[np.float32]] = []
+    sides: list[Labels] = []
     for view in model.views(scan):
         plain += view.softmax
         views[view.plane] = view.softmax.argmax(axis=0).astype(np.uint8)
+        sides += view.sides
         if view.energy is not None:
             energies.append(view.energy)
     plain /= len(views)
@@ -136,7 +141,6 @@ def _look(
     for sample in _samples(model, scan, scoring, seed, box):
         labels.append(sample.argmax(axis=0).astype(np.uint8))
         sums.add(sample, labels[-1])
-    sides = [side.argmax(axis=0).astype(np.uint8) for side in model.sides(scan, box)]
     bald = np.zeros(scan.shape, dtype=np.float32)
     bald[box] = sums.bald
     # Outside the box nothing is undecided: there the plain pass stands for the samples.
@@ -155,7 +159,7 @@ def _look(
         box=box,
         samples=np.array(labels),
         views=views,
-        sides=np.array(sides).reshape(-1, *proposal[box].shape),
+        sides=np.array([side[box] for side in sides]).reshape(-1, *proposal[box].shape),
     )
 
 
@@ -200,6 +204,9 @@ def _plane_scores(seen: _Seen, plane: Plane) -> Scores:
         how=np.array([each.how for each in answers], dtype="U7"),
         doubt=np.array(_doubts(seen, plane), dtype="U160"),
         energy=_energy(seen, axis),
+        foreground_entropy=slice_mean(entropy_of_foreground(seen.entropy, seen.mean[0]), axis),
+        top_patches=top_patches(seen.bald, axis),
+        gradient=_gradient(seen, axis),
     )
 
 
@@ -212,6 +219,13 @@ def _energy(seen: _Seen, axis: int) -> npt.NDArray[np.float64]:
         seen.band.any(axis=over), band_mean(seen.energy, seen.band, axis), np.nan
     )
     return found
+
+
+def _gradient(seen: _Seen, axis: int) -> npt.NDArray[np.float64]:
+    """Gradient of each slice, mean over its pixels; outside the box nothing is undecided."""
+    found = np.zeros((seen.proposal.shape[axis], len(seen.mean) ** 2))
+    found[seen.box[axis]] = gradient_sizes(seen.mean[(slice(None), *seen.box)], axis)
+    return found * (len(found) / seen.proposal.size)
 
 
 def _evidence(seen: _Seen, axis: int) -> npt.NDArray[np.float64]:

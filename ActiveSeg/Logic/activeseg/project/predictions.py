@@ -36,6 +36,9 @@ __all__ = [
 
 _ENTROPY_STEPS = 255.0
 
+_LATER = ("energy", "foreground_entropy", "top_patches", "gradient")
+"""Columns that came after the first files were written."""
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -61,6 +64,11 @@ class Scores:
         doubt: `[n]` what the model is unsure of, in words; may be empty.
         energy: `[n]` mean free energy in the band; NaN where a slice has none or the model gives
             none.
+        foreground_entropy: `[n]` mean over the slice of the foreground classes' part of the
+            entropy, nats. This and what follows is NaN in files of before there was any.
+        top_patches: `[n]` sum of the mean BALD of the most uncertain patches, nats.
+        gradient: `[n, (1 + structures)^2]` sizes of the gradient at the last layer, mean over the
+            slice (`activeseg.uncertainty.gradient_sizes`).
     """
 
     plane: npt.NDArray[np.str_]
@@ -80,6 +88,9 @@ class Scores:
     how: npt.NDArray[np.str_]
     doubt: npt.NDArray[np.str_]
     energy: npt.NDArray[np.float64]
+    foreground_entropy: npt.NDArray[np.float64]
+    top_patches: npt.NDArray[np.float64]
+    gradient: npt.NDArray[np.float64]
 
     @classmethod
     def join(cls, parts: Sequence[Scores]) -> Scores:
@@ -232,11 +243,14 @@ def read_scores(files: RoundFiles) -> ScoreTable:
 
 
 def _columns(archive: Mapping[str, npt.NDArray[Any]]) -> Scores:
-    """The columns of an archive; those of before there was an energy have none."""
-    names = {field.name for field in fields(Scores)} - {"energy"}
-    columns = {name: archive[name] for name in names}
-    unknown = np.full(len(columns["index"]), np.nan)
-    return Scores(energy=archive.get("energy", unknown), **columns)
+    """The columns of an archive; what there was not yet when it was written is NaN."""
+    names = {field.name for field in fields(Scores)}
+    columns = {name: archive[name] for name in names if name in archive or name not in _LATER}
+    count, structures = columns["class_entropy"].shape
+    for name in names - set(columns):
+        shape = (count, (1 + structures) ** 2) if name == "gradient" else (count,)
+        columns[name] = np.full(shape, np.nan)
+    return Scores(**columns)
 
 
 def _file(files: RoundFiles, volume: str) -> Path:

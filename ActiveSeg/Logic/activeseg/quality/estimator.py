@@ -31,12 +31,30 @@ where nothing is proposed, and the Dice of nothing is 0."""
 
 _FILL = EVIDENCE.index("fill")
 
-# Typical evidence, and what a deviation from it says of the Dice: with several views, and for
-# cohorts that are seen in one plane only. The trend says nothing before rounds have shown that.
-_TYPICAL = np.array([0.77, 0.86, 0.85, 0.75, 0.81, 0.93, 0.89, 0.81])
-_SEVERAL_VIEWS = np.array([0.26, 0.25, 0.06, 0.07, 0.28, 0.13, 0.02, 0.0])
-_ONE_VIEW = np.array([0.30, 0.0, 0.06, 0.07, 0.43, 0.16, 0.04, 0.0])
-_TYPICAL_DICE = 0.81
+
+@dataclass(frozen=True)
+class _Prior:
+    """Typical evidence, its Dice, and what a deviation from it says of the Dice.
+
+    The trend says nothing before rounds have shown that.
+    """
+
+    dice: float
+    typical: tuple[float, ...]
+    weights: tuple[float, ...]
+
+
+# Where samples look in one of several planes each they agree less than in one plane.
+_SEVERAL_VIEWS = _Prior(
+    0.83,
+    (0.45, 0.87, 0.87, 0.81, 0.84, 0.79, 0.84, 0.83),
+    (0.04, 0.15, 0.15, 0.08, 0.24, 0.13, 0.15, 0.0),
+)
+_ONE_VIEW = _Prior(
+    0.81,
+    (0.77, 0.86, 0.85, 0.75, 0.81, 0.93, 0.89, 0.81),
+    (0.30, 0.0, 0.06, 0.07, 0.43, 0.16, 0.04, 0.0),
+)
 
 _WEIGHT_SD = 0.15
 _LEVEL_SD = 0.1
@@ -131,8 +149,15 @@ class DiceEstimator:
     """
 
     def __init__(
-        self, mean: Floats, covariance: Floats, noise: float, freedom: float, shared: float
+        self,
+        typical: tuple[float, ...],
+        mean: Floats,
+        covariance: Floats,
+        noise: float,
+        freedom: float,
+        shared: float,
     ) -> None:
+        self._typical = typical
         self._mean = mean
         self._covariance = covariance
         self._noise = noise
@@ -151,10 +176,11 @@ class DiceEstimator:
             several_views: Whether the model looks at the volumes in more than one plane.
         """
         known = np.isfinite(judged.dice) & proposed(judged.evidence)
-        x = _design(judged.evidence[known])
+        begin = _SEVERAL_VIEWS if several_views else _ONE_VIEW
+        x = _design(judged.evidence[known], begin.typical)
         y = judged.dice[known]
         weight = np.square(_clipped(judged.size[known]))
-        prior = np.array([_TYPICAL_DICE, *(_SEVERAL_VIEWS if several_views else _ONE_VIEW)])
+        prior = np.array([begin.dice, *begin.weights])
         deviation = np.array([_LEVEL_SD, *[_WEIGHT_SD] * len(EVIDENCE)]) / _NOISE_SD
         precision = np.diag(deviation**-2.0) + (x.T * weight) @ x
         covariance = np.asarray(np.linalg.inv(precision), dtype=np.float64)
@@ -164,7 +190,7 @@ class DiceEstimator:
         freedom = _NOISE_POINTS + len(y)
         noise = float((_NOISE_POINTS * _NOISE_SD**2 + residual @ residual) / freedom)
         shared = _shared_noise(residual / np.sqrt(noise), judged.volume[known])
-        found = cls(mean, covariance, noise, freedom, shared)
+        found = cls(begin.typical, mean, covariance, noise, freedom, shared)
         found.judged = len(y)
         if len(y) >= ISOTONIC_FROM:
             found._fit_steps(x @ mean, y, weight)
@@ -177,7 +203,7 @@ class DiceEstimator:
             evidence: `[n, len(EVIDENCE)]`.
             size: `[n]`.
         """
-        x = _design(evidence)
+        x = _design(evidence, self._typical)
         dice = self._level(x @ self._mean) * proposed(evidence)
         return self._interval(dice, self._spread(_clipped(size) ** -2.0, x))
 
@@ -211,7 +237,7 @@ class DiceEstimator:
         self, evidence: Floats, size: Floats, group: npt.NDArray[np.integer]
     ) -> tuple[Floats, Floats, Floats]:
         """Of each volume: expected Dice, variance of its own errors over the noise, mean row."""
-        x = _design(evidence)
+        x = _design(evidence, self._typical)
         part = size / np.bincount(group, weights=size)[group]
         level = self._level(x @ self._mean) * proposed(evidence)
         dice = np.asarray(np.bincount(group, weights=part * level), dtype=np.float64)
@@ -246,9 +272,9 @@ class DiceEstimator:
         return Estimate(dice, float(special.stdtrit(self._freedom, UPPER)) * spread)
 
 
-def _design(evidence: Floats) -> Floats:
+def _design(evidence: Floats, typical: tuple[float, ...]) -> Floats:
     """1 and the deviations from typical evidence; what is not known does not deviate."""
-    deviation = np.nan_to_num(evidence - _TYPICAL, nan=0.0)
+    deviation = np.nan_to_num(evidence - np.array(typical), nan=0.0)
     return np.concatenate([np.ones((len(deviation), 1)), deviation], axis=1)
 
 

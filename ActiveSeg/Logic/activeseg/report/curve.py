@@ -1,41 +1,17 @@
-"""The learning curve as SVG inside the page: text stays text, colours follow the page's theme."""
+"""The learning curve as SVG inside the page."""
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Sequence
-from html import escape
 from typing import TYPE_CHECKING
 
 from activeseg.report.results import ARM_COLOURS, Arm, number
+from activeseg.report.svg import MARKERS, PAGE, drawn_in, svg_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["MARKERS", "curve_svg"]
-
-# Stand-ins that matplotlib takes for colours; the page's variables take their places.
-_INK, _MUTED, _GRID = "#fe0001", "#fe0002", "#fe0003"
-MARKERS = ("o", "s", "^", "D", "v", "P")
-_VARIABLES = {_INK: "var(--ink)", _MUTED: "var(--muted)", _GRID: "var(--line)"} | {
-    f"#fe01{n:02x}": f"var(--arm-{n})" for n in range(1, ARM_COLOURS + 1)
-}
-
-_SETTINGS = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "activeseg",  # the same run gives the same page
-    "font.size": 10,
-    "text.color": _INK,
-    "axes.labelcolor": _MUTED,
-    "axes.edgecolor": _GRID,
-    "xtick.color": _GRID,
-    "ytick.color": _GRID,
-    "xtick.labelcolor": _MUTED,
-    "ytick.labelcolor": _MUTED,
-    "grid.color": _GRID,
-    "grid.linewidth": 0.8,
-}
+__all__ = ["curve_svg"]
 
 
 def curve_svg(
@@ -57,10 +33,9 @@ def curve_svg(
     Returns:
         One ``<svg>`` element without outside references.
     """
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    with rc_context(_SETTINGS):  # type: ignore[arg-type]  # a literal of its keys
+    with drawn_in(PAGE):
         figure = Figure(figsize=inches, layout="constrained")
         axes = figure.subplots()
         for place, arm in enumerate(arms):
@@ -74,15 +49,12 @@ def curve_svg(
         axes.grid(axis="y")
         axes.tick_params(length=0)
         axes.spines[["top", "right", "left"]].set_visible(False)
-        text = io.StringIO()
-        none = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        figure.savefig(text, format="svg", transparent=True, metadata=none)
-    return _inline(text.getvalue(), prefix, _description(arms, full_dice))
+        return svg_of(figure, prefix, _description(arms, full_dice))
 
 
 def _draw_arm(axes: Axes, arm: Arm, place: int) -> None:
     """One arm's lines; several seeds stand thinly behind their mean."""
-    colour = f"#fe01{place % ARM_COLOURS + 1:02x}"
+    colour = PAGE.arms[place % ARM_COLOURS]
     if len(arm.seeds) > 1:
         for seed in arm.seeds:
             known = [(point.minutes, point.dice) for point in seed if point.dice is not None]
@@ -100,7 +72,7 @@ def _columns(pairs: Sequence[tuple[float, float]]) -> tuple[list[float], list[fl
 
 def _draw_level(axes: Axes, full_dice: float, full_minutes: float | None) -> None:
     """What annotating everything would give."""
-    axes.axhline(full_dice, color=_MUTED, linewidth=1.2, linestyle=(0, (1, 2)))
+    axes.axhline(full_dice, color=PAGE.muted, linewidth=1.2, linestyle=(0, (1, 2)))
     axes.annotate(
         f"whole pool annotated: {number(full_dice)}"
         + ("" if full_minutes is None else f" after {full_minutes:,.0f} minutes"),
@@ -108,7 +80,7 @@ def _draw_level(axes: Axes, full_dice: float, full_minutes: float | None) -> Non
         xytext=(4, 4),
         xycoords=("axes fraction", "data"),
         textcoords="offset points",
-        color=_MUTED,
+        color=PAGE.muted,
         fontsize=9,
     )
 
@@ -124,17 +96,3 @@ def _description(arms: Sequence[Arm], full_dice: float | None) -> str:
     if full_dice is not None:
         parts.append(f"Whole pool annotated: {number(full_dice)}.")
     return " ".join(parts)
-
-
-def _inline(svg: str, prefix: str, description: str) -> str:
-    """Turn a drawing of matplotlib into a part of the page."""
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
-    svg = svg.replace("url(#", f"url(#{prefix}-").replace('href="#', f'href="#{prefix}-')
-    for stand_in, variable in _VARIABLES.items():
-        svg = svg.replace(stand_in, variable)
-    # The page's own type, at the size the drawing gives it.
-    svg = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", svg)
-    label = f'<svg role="img" aria-label="{escape(description)}"'
-    return re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL).replace("<svg", label, 1).strip()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,8 @@ from activeseg.progress import Progress
 from activeseg.project import Project
 from activeseg.report.asked import AskedRound, asked_rounds
 from activeseg.report.cards import STRUCTURE_COLOURS, round_section
-from activeseg.report.curve import MARKERS, curve_svg
+from activeseg.report.curve import curve_svg
+from activeseg.report.document import cohort_name, document, facts_list, legend_key
 from activeseg.report.results import ARM_COLOURS, Arm, main_arm, outcome, read_arms, verdict
 from activeseg.report.tables import measures_table, rounds_table, structures_table
 from activeseg.report.thumbnails import Thumbnail, draw_thumbnails
@@ -26,15 +25,6 @@ __all__ = ["write_report"]
 
 _WIDE, _NARROW = (11.2, 4.3), (4.4, 3.8)
 """Inches of the two drawings of the curve; the style shows the one that fits."""
-
-_SHAPES = {
-    "o": '<circle cx="14" cy="6" r="4"/>',
-    "s": '<path d="M10 2h8v8h-8z"/>',
-    "^": '<path d="M14 1l5 9H9z"/>',
-    "D": '<path d="M14 1l5 5-5 5-5-5z"/>',
-    "v": '<path d="M14 11l5-9H9z"/>',
-    "P": '<path d="M12 1h4v3h3v4h-3v3h-4V8H9V4h3z"/>',
-}
 
 _Thumbnails = Mapping[tuple[str, int, SliceKey], Thumbnail]
 
@@ -76,7 +66,6 @@ def _page(
     thumbnails: _Thumbnails,
 ) -> str:
     """The whole document."""
-    cohort = escape(_cohort_name(result))
     body = (
         _headline(result, arms)
         + _curve(result, arms)
@@ -85,28 +74,8 @@ def _page(
         + f"{measures_table(arms)}</div></section>"
         + _slices(rounds, projects, thumbnails)
     )
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-        "img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">"
-        '<meta name="color-scheme" content="light dark">'
-        f"<title>ActiveSeg report: {cohort}</title><style>{_asset('style.css')}</style></head>"
-        '<body><a class="skip" href="#slices">Skip to the slices</a><header class="bar">'
-        '<p class="brand">ActiveSeg <span>simulated run</span></p>'
-        '<button type="button" id="theme" aria-pressed="false">Dark</button></header>'
-        f"<main>{body}</main>{_footer()}<script>{_asset('page.js')}</script></body></html>\n"
-    )
-
-
-def _asset(name: str) -> str:
-    """A file beside this one."""
-    return files("activeseg.report").joinpath(name).read_text(encoding="utf-8")
-
-
-def _cohort_name(result: Mapping[str, Any]) -> str:
-    """The cohort's folder, without those above it, which are nobody's business on another desk."""
-    return re.split(r"[/\\]", str(result["cohort"]).rstrip("/\\"))[-1]
+    title = f"ActiveSeg report: {cohort_name(str(result['cohort']))}"
+    return document(title, "simulated run", ("slices", "the slices"), body, _footer())
 
 
 def _headline(result: Mapping[str, Any], arms: Sequence[Arm]) -> str:
@@ -120,23 +89,18 @@ def _headline(result: Mapping[str, Any], arms: Sequence[Arm]) -> str:
     )
     minutes = result.get("batch_minutes")
     facts = {
-        "Cohort": _cohort_name(result),
-        "Modality": str(result.get("modality") or "").upper(),
+        "Cohort": cohort_name(str(result["cohort"])),
+        "Modality": str(result.get("modality") or "").removesuffix("-offset").upper(),
         "Structures": structures,
         "Volumes": volumes,
         "Batch": "" if minutes is None else f"{minutes:g} minutes of annotation",
         "Seed" if len(set(seeds)) == 1 else "Seeds": ", ".join(dict.fromkeys(seeds)),
     }
-    listed = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
-        for name, value in facts.items()
-        if value
-    )
     return (
         f'<section class="headline" aria-labelledby="outcome">'
         f'<h1 id="outcome">{escape(outcome(arms))}</h1>'
         f'<p class="lead">Mean true Dice on whole test volumes. {escape(verdict(arms))}</p>'
-        f'<dl class="run">{listed}</dl></section>'
+        f"{facts_list(facts)}</section>"
     )
 
 
@@ -147,12 +111,7 @@ def _curve(result: Mapping[str, Any], arms: Sequence[Arm]) -> str:
         f'<div class="{name}">{curve_svg(arms, dice, minutes, inches, name)}</div>'
         for name, inches in (("wide", _WIDE), ("narrow", _NARROW))
     )
-    legend = "".join(
-        f'<li><svg class="key arm-{place % ARM_COLOURS + 1}" viewBox="0 0 28 12" '
-        f'aria-hidden="true"><path class="line" d="M0 6H28"/>{_SHAPES[_marker(place)]}</svg>'
-        f"{escape(arm.name)}</li>"
-        for place, arm in enumerate(arms)
-    )
+    legend = "".join(legend_key(place % ARM_COLOURS, arm.name) for place, arm in enumerate(arms))
     legend += (
         '<li><svg class="key" viewBox="0 0 28 12" aria-hidden="true">'
         '<path class="line dashed" d="M0 6H28"/></svg>what the model expects of itself</li>'
@@ -161,10 +120,6 @@ def _curve(result: Mapping[str, Any], arms: Sequence[Arm]) -> str:
         '<section aria-labelledby="curve"><h2 id="curve">Learning curve</h2>'
         f'<figure class="curve"><ul class="legend">{legend}</ul>{drawn}</figure></section>'
     )
-
-
-def _marker(place: int) -> str:
-    return MARKERS[place % len(MARKERS)]
 
 
 def _slices(

@@ -7,7 +7,7 @@ from html import escape
 
 from activeseg.report.results import ARM_COLOURS, Arm, Point, number
 
-__all__ = ["measures_table", "rounds_table", "structures_table"]
+__all__ = ["measures_table", "rounds_table", "structures_table", "table"]
 
 _ROUNDS: dict[str, Callable[[Point], str]] = {
     "minutes": lambda point: number(point.minutes, 1),
@@ -53,7 +53,7 @@ def measures_table(arms: Sequence[Arm]) -> str:
     if not rows:
         return ""
     names = "".join(f'<th scope="col">{escape(arm.name)}</th>' for arm in arms)
-    return _table("Further measures", f'<tr><th scope="col">measure</th>{names}</tr>', rows)
+    return table("Further measures", f'<tr><th scope="col">measure</th>{names}</tr>', rows)
 
 
 def _structure(name: str) -> Callable[[Point], str]:
@@ -82,11 +82,18 @@ def _by_round(
         rows.append(f'<tr><th scope="row">{each}</th>{cells}</tr>')
     head = f"<tr>{top}</tr><tr>{names * len(arms)}</tr>"
     groups = f'<colgroup span="{len(columns)}">' * len(arms)
-    return _table(title, head, rows, f"<colgroup>{groups}")
+    return table(title, head, rows, f"<colgroup>{groups}")
 
 
-def _table(title: str, head: str, rows: Sequence[str], groups: str = "") -> str:
-    """A table that scrolls by itself on a narrow screen, also by keyboard."""
+def table(title: str, head: str, rows: Sequence[str], groups: str = "") -> str:
+    """A table that scrolls by itself on a narrow screen, also by keyboard.
+
+    Args:
+        title: Its caption.
+        head: HTML of the head's rows.
+        rows: HTML of each row.
+        groups: HTML of the column groups.
+    """
     return (
         f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(title)}"><table>'
         f"<caption>{escape(title)}</caption>{groups}<thead>{head}</thead>"

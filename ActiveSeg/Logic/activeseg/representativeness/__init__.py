@@ -1,5 +1,7 @@
 """Which slices stand for the others, judged without any annotation."""
 
-from activeseg.representativeness.spread import Representative, clusters, spread
+from activeseg.representativeness.space import reduced
+from activeseg.representativeness.spread import Representative, clusters, k_means, spread
+from activeseg.representativeness.typicality import typicality
 
-__all__ = ["Representative", "clusters", "spread"]
+__all__ = ["Representative", "clusters", "k_means", "reduced", "spread", "typicality"]

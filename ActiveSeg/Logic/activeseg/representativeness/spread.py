@@ -16,10 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Representative", "clusters", "spread"]
+from activeseg.representativeness.space import reduced
 
-COMPONENTS = 32
-"""Principal components that are kept; k-means gains nothing from the small ones."""
+__all__ = ["Representative", "clusters", "k_means", "spread"]
 
 NEARLY_EMPTY = 0.1
 """A slice with less than this share of a rich slice's information is taken last."""
@@ -82,20 +81,6 @@ def spread(
     return found[:count]
 
 
-def _reduced(features: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.float64]:
-    """Standardised columns on their first principal components; constant columns are dropped."""
-    from sklearn.decomposition import PCA
-
-    deviation = features.std(axis=0)
-    varies = deviation > 1e-9 * np.maximum(1.0, np.abs(features).max(axis=0, initial=0.0))
-    if not varies.any():
-        return np.zeros((len(features), 1))
-    scaled = (features[:, varies] - features[:, varies].mean(axis=0)) / deviation[varies]
-    kept = min(COMPONENTS, *scaled.shape)
-    reduced: npt.NDArray[np.float64] = PCA(kept, random_state=seed).fit_transform(scaled)
-    return reduced
-
-
 def clusters(
     features: npt.NDArray[np.float64],
     weight: npt.NDArray[np.float64],
@@ -113,6 +98,16 @@ def clusters(
     Returns:
         Of each row its cluster and its squared distance to that cluster's centre.
     """
+    return k_means(reduced(features, seed), weight, count, seed)
+
+
+def k_means(
+    points: npt.NDArray[np.float64],
+    weight: npt.NDArray[np.float64],
+    count: int,
+    seed: int,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Weighted k-means on points as they are; args and returns are those of `clusters`."""
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
@@ -120,9 +115,8 @@ def clusters(
     # One thread: with more, the order of the sums, and so the choice, could differ from run
     # to run.
     with threadpool_limits(limits=1), warnings.catch_warnings():
-        # Fewer distinct points than clusters is no fault here; `spread` fills up.
+        # Fewer distinct points than clusters is no fault here; who chooses fills up.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        points = _reduced(features, seed)
         model = KMeans(count, n_init=1, random_state=seed).fit(points, sample_weight=weight)
     nearest = model.labels_.astype(np.int64)
     squared = np.square(points - model.cluster_centers_[nearest]).sum(axis=1)

@@ -1,5 +1,6 @@
 """Who is asked next: samplers that fill a budget of minutes, and their registry."""
 
+from activeseg.sampling.arms import RESEARCH
 from activeseg.sampling.candidates import (
     PLANES,
     REDUNDANCY_MM,
@@ -10,12 +11,14 @@ from activeseg.sampling.candidates import (
     Pool,
     Scored,
 )
-from activeseg.sampling.strategies import DEFAULT_STRATEGY, STRATEGIES, Strategy, strategy
+from activeseg.sampling.sampler import Strategy
+from activeseg.sampling.strategies import DEFAULT_STRATEGY, STRATEGIES, strategy
 
 __all__ = [
     "DEFAULT_STRATEGY",
     "PLANES",
     "REDUNDANCY_MM",
+    "RESEARCH",
     "STRATEGIES",
     "Annotated",
     "Candidate",

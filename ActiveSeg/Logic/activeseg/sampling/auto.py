@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -14,7 +16,7 @@ from activeseg.sampling.class_balance import LEAST_SHOWN, fill_by_class
 from activeseg.sampling.noise import power_draws
 from activeseg.sampling.redundancy import left_by_annotated
 
-__all__ = ["auto", "auto_value", "covered_share"]
+__all__ = ["WHOLE", "Parts", "auto", "auto_value", "covered_share"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -36,7 +38,28 @@ AUDIT_ANYWHERE = 0.1
 model does not see must not be invisible to the check either."""
 
 
-def auto(pool: Pool, budget_s: float, rng: np.random.Generator) -> Chosen:
+@dataclass(frozen=True)
+class Parts:
+    """The parts of the default; a benchmark switches one off at a time to see what it is worth.
+
+    Attributes:
+        cost: Whether a slice ranks by value per second; otherwise by value.
+        coverage: Whether typical slices, slices far from answered ones, and volumes with few
+            answers count more; otherwise the gain alone makes the value.
+        quota: Whether the structures have equal shares; otherwise the sum of their values ranks.
+        noise: Whether slices are drawn; otherwise the best are taken, the last third too.
+    """
+
+    cost: bool = True
+    coverage: bool = True
+    quota: bool = True
+    noise: bool = True
+
+
+WHOLE = Parts()
+
+
+def auto(pool: Pool, budget_s: float, rng: np.random.Generator, *, parts: Parts = WHOLE) -> Chosen:
     """Audit slices first, then draws by class and value, and a third of the rest anywhere.
 
     The audit slices are drawn before anything is chosen: drawn from what the choice leaves over,
@@ -46,12 +69,22 @@ def auto(pool: Pool, budget_s: float, rng: np.random.Generator) -> Chosen:
     odd and much alike, and slices at random where a structure is expected are hard to beat
     (nnActive, TMLR 2025, arXiv 2511.19183; docs/experiments.md).
 
+    Args:
+        pool: What there is to choose from.
+        budget_s: Seconds that the batch may cost.
+        rng: The only source of chance.
+        parts: What of it is switched on.
+
     Raises:
         ValueError: If no model has scored the pool.
     """
-    values = auto_value(pool)
-    draws = np.array([power_draws(each, pool.seconds, 1.0, rng) for each in values])
-    anywhere = rng.random(len(pool))
+    values = auto_value(pool, parts)
+    ranked = values if parts.quota else values.sum(axis=0, keepdims=True)
+    seconds = pool.seconds if parts.cost else np.ones(len(pool))
+    beta = 1.0 if parts.noise else math.inf
+    draws = np.array([power_draws(each, seconds, beta, rng) for each in ranked])
+    draws = draws.reshape(len(ranked), len(pool))
+    anywhere = rng.random(len(pool)) if parts.noise else draws.max(axis=0, initial=-np.inf)
     state = rng.bit_generator.state
     batch = _batch(pool, budget_s, draws, anywhere, values, rng, least=0)
     if len(batch) >= AUDIT_FROM and not any(choice.audit for choice in batch.choices()):
@@ -60,7 +93,7 @@ def auto(pool: Pool, budget_s: float, rng: np.random.Generator) -> Chosen:
     return Chosen(batch.choices())
 
 
-def auto_value(pool: Pool) -> Floats:
+def auto_value(pool: Pool, parts: Parts = WHOLE) -> Floats:
     """What each slice is worth to each structure, `[structures, N]`.
 
     shown^(1 - w) x gain^w x what annotated neighbours leave of it / (1 + answered), and nothing
@@ -70,14 +103,19 @@ def auto_value(pool: Pool) -> Floats:
     choice, Hacohen et al., ICML 2022: typical first, uncertain later). Volumes that have answered
     slices already count less, because slices of many volumes teach more (METHODS 1.3).
 
+    Without `parts.coverage` the value is gain^w with the full w.
+
     Raises:
         ValueError: If no model has scored the pool.
     """
     scored = pool.model_scores()
+    expected = scored.shown >= LEAST_SHOWN
+    if not parts.coverage:
+        return expected * scored.gain**MOST_WEIGHT
     weight = MOST_WEIGHT * min(1.0, covered_share(pool) / COVERED_ENOUGH)
     answered = Counter(volume for volume, _, _ in pool.annotated)
     count = np.array([answered[name] for name in pool.volumes], dtype=np.float64)[pool.volume]
-    typical = np.clip(scored.shown, 0.0, 1.0) * (scored.shown >= LEAST_SHOWN)
+    typical = np.clip(scored.shown, 0.0, 1.0) * expected
     worth = scored.gain**weight * left_by_annotated(pool) / (1.0 + count)
     value: Floats = typical ** (1.0 - weight) * worth
     return value

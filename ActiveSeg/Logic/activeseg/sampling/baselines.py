@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from activeseg.sampling.batch import Batch, descending
-from activeseg.sampling.candidates import Chosen, Pool
+from activeseg.sampling.candidates import Chosen, Pool, needed
 from activeseg.sampling.class_balance import LEAST_SHOWN, fill_by_class
 
 __all__ = [
@@ -53,15 +53,19 @@ def by_whole_entropy(pool: Pool, budget_s: float, rng: np.random.Generator) -> C
 
 
 def volume_epistemic(pool: Pool, budget_s: float, rng: np.random.Generator) -> Chosen:
-    """Whole volumes, that of the highest mean epistemic uncertainty first.
+    """Whole volumes, that of the highest mean epistemic score first.
 
-    What MONAI Label's epistemic strategy asks for. A volume gives the slices of the plane in
-    which it has most of them, in order; other planes only follow when all volumes are done.
+    MONAI Label's rule (`monailabel/tasks/scoring/epistemic.py`, version 0.8.5): the entropy of
+    the mean of the stochastic passes, the foreground classes' part of it, mean over all voxels of
+    the volume; the volume of the highest score is annotated whole. Its 10 passes are a matter of
+    how the pool is scored (`Scoring.passes`), not of the choice. A volume gives the slices of the
+    plane in which it has most of them, in order; other planes only follow when all volumes are
+    done.
 
     Raises:
-        ValueError: If no model has scored the pool.
+        ValueError: If no model has scored the pool. ProjectError: If an earlier version has.
     """
-    epistemic = pool.model_scores().epistemic
+    epistemic = needed(pool.model_scores().foreground_entropy, "the foreground's entropy")
     count = np.bincount(pool.volume, minlength=len(pool.volumes))
     mean = np.bincount(pool.volume, weights=epistemic, minlength=count.size) / np.maximum(count, 1)
     rank = np.empty(count.size, dtype=np.intp)

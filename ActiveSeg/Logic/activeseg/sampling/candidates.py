@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from activeseg.cost import How
+from activeseg.errors import ProjectError
 from activeseg.keys import Plane, SliceKey
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Chosen",
     "Pool",
     "Scored",
+    "needed",
 ]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -107,6 +109,12 @@ class Scored:
         round: Number of the round, from 1.
         energy: Mean free energy round the predicted edge, above the least of the pool: how unlike
             the slice is to what the model learned from. None where the model has none.
+        foreground_entropy: Mean over the whole slice of the foreground classes' part of the
+            entropy, nats. This and what follows is None where an earlier version has scored.
+        top_patches: Sum of the mean BALD of the slice's most uncertain patches, nats.
+        contour_mm: Length of the contours that the slice is expected to show.
+        gradient: `[C * C, N]`, of C classes with the background: sizes of the gradient at the
+            last layer, mean over the slice (`activeseg.uncertainty.gradient_sizes`).
     """
 
     gain: Floats
@@ -122,6 +130,24 @@ class Scored:
     doubt: npt.NDArray[np.str_]
     round: int
     energy: Floats | None = None
+    foreground_entropy: Floats | None = None
+    top_patches: Floats | None = None
+    contour_mm: Floats | None = None
+    gradient: Floats | None = None
+
+
+def needed(column: Floats | None, what: str) -> Floats:
+    """A column of `Scored` that a strategy ranks by.
+
+    Raises:
+        ProjectError: If an earlier version has scored, which did not know it.
+    """
+    if column is None:
+        raise ProjectError(
+            f"an earlier version scored the pool, without {what}; train and score again with "
+            "'activeseg round', or choose with another --strategy"
+        )
+    return column
 
 
 @dataclass(frozen=True)
@@ -145,6 +171,10 @@ class Pool:
         information: How much there is to see in each slice, `[N]`, not negative (e.g. the share
             of body); only one-shot reads it; None counts all alike.
         redundancy_mm: How far an annotated slice speaks for its neighbours.
+        annotated_features: `[len(annotated), D]`, those of the annotated slices; None where
+            nobody computed them.
+        truth_shown: `[structures, N]` whether the reference label shows a structure; None
+            everywhere but in a benchmark whose strategy asks for it.
 
     Raises:
         ValueError: If rows do not ascend (so none is there twice), columns differ in length, or
@@ -165,6 +195,8 @@ class Pool:
     information: npt.NDArray[np.float32] | None = None
     blank_seconds: Floats | None = None
     redundancy_mm: float = REDUNDANCY_MM
+    annotated_features: npt.NDArray[np.float32] | None = None
+    truth_shown: npt.NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         _check_columns(self)
@@ -232,6 +264,11 @@ def _check_columns(pool: Pool) -> None:
     for name, column in columns.items():
         if len(column) != count:
             raise ValueError(f"{name} has {len(column)} rows for {count} slices")
+    known = pool.annotated_features
+    if known is not None and len(known) != len(pool.annotated):
+        raise ValueError(f"annotated_features has {len(known)} rows, not {len(pool.annotated)}")
+    if pool.truth_shown is not None and pool.truth_shown.shape[-1] != count:
+        raise ValueError(f"truth_shown has not {count} entries a structure")
     if pool.scored is None:
         return
     for field in fields(pool.scored):

@@ -33,8 +33,9 @@ def fill_by_class(
     values: Floats,
     rng: np.random.Generator,
     why: str = "",
+    share: float = CLASS_SHARE,
 ) -> None:
-    """Fill a batch: `CLASS_SHARE` of what is left of it by class, the rest by the overall rank.
+    """Fill a batch: a share of what is left of it by class, the rest by the overall rank.
 
     Of the classes that have spent less than their equal share, the one that has spent least takes
     the highest of its slices that fits. Its last slice may cost more than its share has left,
@@ -49,20 +50,26 @@ def fill_by_class(
         values: `[N]`, what is noted as the slices' value.
         rng: Decides between equals.
         why: What is added to the reasons.
+        share: The share of the seconds for all classes together, 0 to 1.
     """
     if len(per_class):
-        _fill_classes(batch, per_class, values, rng, why)
+        _fill_classes(batch, per_class, values, rng, why, share)
     batch.fill(descending(overall, rng), values, why)
 
 
 def _fill_classes(
-    batch: Batch, per_class: Floats, values: Floats, rng: np.random.Generator, why: str
+    batch: Batch,
+    per_class: Floats,
+    values: Floats,
+    rng: np.random.Generator,
+    why: str,
+    whole_share: float,
 ) -> None:
     orders = []
     for ranks in per_class:
         order = descending(ranks, rng)
         orders.append(order[np.isfinite(ranks[order])])
-    pot = int(CLASS_SHARE * batch.left_ms)
+    pot = int(whole_share * batch.left_ms)
     share = pot / len(orders)
     spent = [0] * len(orders)
     place = [0] * len(orders)

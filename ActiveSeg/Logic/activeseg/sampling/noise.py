@@ -39,7 +39,7 @@ def power_draws(scores: Floats, seconds: Floats, beta: float, rng: np.random.Gen
     Args:
         scores: `[N]`, not negative.
         seconds: `[N]`, above 0.
-        beta: Above 0; the larger, the less chance.
+        beta: Above 0; the larger, the less chance, none where it is infinite.
         rng: Draws the noise.
 
     Returns:

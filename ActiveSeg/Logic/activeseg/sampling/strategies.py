@@ -3,18 +3,15 @@
 ::
 
     chosen = strategy("auto").choose(pool, budget_s=600, rng=np.random.default_rng(seed))
+
+`STRATEGIES` are offered to people; `arms.RESEARCH` are the peers and ablations of a benchmark,
+which the same lookup finds.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeAlias
-
-import numpy as np
-
 from activeseg.errors import ProjectError
+from activeseg.sampling.arms import RESEARCH
 from activeseg.sampling.auto import auto
 from activeseg.sampling.baselines import (
     by_whole_entropy,
@@ -23,57 +20,15 @@ from activeseg.sampling.baselines import (
     volume_epistemic,
     worst_dice,
 )
-from activeseg.sampling.candidates import Chosen, Pool
 from activeseg.sampling.clasp import clasp
 from activeseg.sampling.clue import clue
 from activeseg.sampling.one_shot import one_shot
 from activeseg.sampling.packing import coverage, knapsack
 from activeseg.sampling.per_minute import by_energy, by_uncertainty
+from activeseg.sampling.sampler import Strategy
 from activeseg.sampling.strided import strided_slices
 
-__all__ = ["DEFAULT_STRATEGY", "STRATEGIES", "Sampler", "Strategy", "strategy"]
-
-Sampler: TypeAlias = Callable[[Pool, float, np.random.Generator], Chosen]
-"""``(pool, budget_s, rng)`` to the batch; a pure function."""
-
-
-@dataclass(frozen=True)
-class Strategy:
-    """A way of choosing.
-
-    Attributes:
-        name: As the command line and `project.json` write it.
-        needs_model: Whether the scores of a trained model are needed.
-        needs_features: Whether `Pool.features` are needed.
-        sampling: Who fills the budget.
-        summary: One line for `--help`.
-    """
-
-    name: str
-    needs_model: bool
-    needs_features: bool
-    sampling: Sampler
-    summary: str
-
-    def choose(self, pool: Pool, *, budget_s: float, rng: np.random.Generator) -> Chosen:
-        """The next batch, grouped by volume, best volume first.
-
-        Args:
-            pool: What there is to choose from.
-            budget_s: Seconds that the batch may cost, first-slice overheads included.
-            rng: The only source of chance; the same state gives the same batch.
-
-        Returns:
-            The batch; empty when not even one slice fits.
-
-        Raises:
-            ProjectError: If the budget is not a finite number above 0. ValueError: If the pool
-                lacks what the strategy needs.
-        """
-        if not (math.isfinite(budget_s) and budget_s > 0):
-            raise ProjectError(f"a budget of {budget_s / 60:g} minutes; give more than 0")
-        return self.sampling(pool, budget_s, rng)
-
+__all__ = ["DEFAULT_STRATEGY", "STRATEGIES", "strategy"]
 
 STRATEGIES: dict[str, Strategy] = {
     name: Strategy(name, needs_model, needs_features, sampling, summary)
@@ -177,11 +132,12 @@ DEFAULT_STRATEGY = "auto"
 
 
 def strategy(name: str) -> Strategy:
-    """Look a strategy up by its name.
+    """Look a strategy up by its name, also among the arms of a benchmark.
 
     Raises:
-        ProjectError: If there is none of that name; the message lists those there are.
+        ProjectError: If there is none of that name; the message lists those for people.
     """
-    if name not in STRATEGIES:
+    found = STRATEGIES.get(name) or RESEARCH.get(name)
+    if found is None:
         raise ProjectError(f"no strategy {name!r}; choose one of {', '.join(STRATEGIES)}")
-    return STRATEGIES[name]
+    return found

@@ -15,7 +15,12 @@ from activeseg.uncertainty.aggregate import (
 from activeseg.uncertainty.band import foreground_band
 from activeseg.uncertainty.disagreement import neighbour_disagreement, view_disagreement
 from activeseg.uncertainty.doubts import slice_doubts
-from activeseg.uncertainty.entropy import entropy_of_mean, predictive_entropy
+from activeseg.uncertainty.entropy import (
+    entropy_of_foreground,
+    entropy_of_mean,
+    predictive_entropy,
+)
+from activeseg.uncertainty.gradient import gradient_sizes
 from activeseg.uncertainty.running import RunningSamples
 from activeseg.uncertainty.sampled import (
     MEASURES,
@@ -38,9 +43,11 @@ __all__ = [
     "band_mean",
     "band_sum",
     "class_entropy",
+    "entropy_of_foreground",
     "entropy_of_mean",
     "foreground_band",
     "foreground_variance",
+    "gradient_sizes",
     "least_confidence",
     "margin_uncertainty",
     "mean_variance",

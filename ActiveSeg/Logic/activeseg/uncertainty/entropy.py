@@ -11,7 +11,12 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["entropy_of_classes", "entropy_of_mean", "predictive_entropy"]
+__all__ = [
+    "entropy_of_classes",
+    "entropy_of_foreground",
+    "entropy_of_mean",
+    "predictive_entropy",
+]
 
 
 def entropy_of_classes(classes: Iterable[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
@@ -55,6 +60,25 @@ def entropy_of_mean(mean_p: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         `[...]`, from 0 to log C.
     """
     return entropy_of_classes(mean_p)
+
+
+def entropy_of_foreground(
+    entropy: npt.NDArray[np.float32], background: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """The foreground classes' part of the entropy: -sum over c > 0 of p_c log p_c.
+
+    What MONAI Label's epistemic scoring counts (`monailabel/tasks/scoring/epistemic.py`, MONAI
+    Label 0.8.5): the background's own term is left out.
+
+    Args:
+        entropy: `[...]`, of `entropy_of_mean`.
+        background: `[...]`, probability of class 0.
+
+    Returns:
+        `[...]`, from 0 to the entropy.
+    """
+    part: npt.NDArray[np.float32] = entropy - entropy_of_classes([background])
+    return np.maximum(part, 0, out=part)
 
 
 def predictive_entropy(p: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from activeseg_slicer.flow.clock import IDLE_S, Clock
+from activeseg_slicer.flow.clock import IDLE_S, Clock, clock_text
 from activeseg_slicer.flow.desk import Desk, Sheet
 from activeseg_slicer.flow.meanwhile import Meanwhile, Order
-from activeseg_slicer.flow.rows import Estimate, EstimatePoint, Gain, Progress, Row, State
+from activeseg_slicer.flow.rows import Estimate, EstimatePoint, Gain, Look, Progress, Row, State
 from activeseg_slicer.flow.session import Session
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Estimate",
     "EstimatePoint",
     "Gain",
+    "Look",
     "Meanwhile",
     "Order",
     "Progress",
@@ -22,4 +23,5 @@ __all__ = [
     "Session",
     "Sheet",
     "State",
+    "clock_text",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["IDLE_S", "Clock"]
+__all__ = ["IDLE_S", "Clock", "clock_text"]
 
 IDLE_S = 60.0
 """Seconds without any input after which nobody is taken to be at work."""
@@ -100,3 +100,9 @@ class Clock:
     def _open_seconds(self) -> float:
         """What counts of the time since the last sign of life."""
         return 0.0 if self._since is None else min(self.now() - self._since, IDLE_S)
+
+
+def clock_text(seconds: float) -> str:
+    """Minutes and seconds, ``12:05``."""
+    whole = int(seconds)
+    return f"{whole // 60}:{whole % 60:02d}"

@@ -23,7 +23,6 @@ class Order:
         minutes: Minutes of annotation to choose for.
         strategy: Who chooses.
         author: Whose minutes to expect.
-        samples: Where the samples come from (`activeseg score --samples`).
         steps: Training steps of a round; None for the recipe's.
         device: Where the model runs (`activeseg suggest --device`).
         tune: What of a model that the project starts from is trained (`activeseg train --tune`).
@@ -32,7 +31,6 @@ class Order:
     minutes: float
     strategy: str = ""
     author: str = ""
-    samples: str = ""
     steps: int | None = None
     device: str = ""
     tune: str = ""
@@ -42,8 +40,8 @@ class Order:
         options = {"--minutes": str(self.minutes), "--strategy": self.strategy}
         options |= {"--author": self.author, "--device": self.device}
         if verb == "round":
-            options |= {"--samples": self.samples, "--tune": self.tune}
-            options["--steps"] = "" if self.steps is None else str(self.steps)
+            steps = "" if self.steps is None else str(self.steps)
+            options |= {"--tune": self.tune, "--steps": steps}
         return [word for name, text in options.items() if text for word in (name, text)]
 
 
@@ -69,7 +67,6 @@ class Meanwhile:
         self._project = Project.open(folder)
         self._changed = changed
         self._line: ProgressLine | None = None
-        self._verb = ""
         self._error = ""
         self._tried: _Stamp | None = None
         self._seen = self._stamp()
@@ -80,11 +77,6 @@ class Meanwhile:
     def running(self) -> bool:
         """Whether a command runs, or has ended and `poll` has not told yet."""
         return self._worker.running
-
-    @property
-    def verb(self) -> str:
-        """``suggest`` or ``round``, whichever runs or ran last; empty before any."""
-        return self._verb
 
     @property
     def stage(self) -> str:
@@ -134,7 +126,7 @@ class Meanwhile:
         because another person's is under way is not started again and again.
 
         Args:
-            answered: Whether nothing of the latest batch is open (`Session.answered`).
+            answered: Whether nothing of the latest batch is open (`Look.answered`).
             order: What the next batch is to be like.
 
         Returns:
@@ -171,7 +163,7 @@ class Meanwhile:
             on_progress=self._on_progress,
             on_end=self._on_end,
         )
-        self._verb, self._error, self._line = verb, "", None
+        self._error, self._line = "", None
         self._tried = self._stamp()
         self._changed()
 

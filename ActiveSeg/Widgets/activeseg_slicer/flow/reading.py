@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from activeseg.keys import SliceKey
 from activeseg.project import Project, load_ahead
 from activeseg.project.predictions import read_prediction
 
@@ -55,6 +56,21 @@ class Reading:
             ProjectError: If the file is damaged, also where it was read ahead.
         """
         return self._entropies.take((round_number, volume))
+
+    def ahead_of(self, following: Sequence[SliceKey], but: str) -> None:
+        """Begin to read the next volume after the one on the desk.
+
+        Args:
+            following: The slices that are likely to be laid, in this order.
+            but: The id of the volume on the desk.
+
+        Raises:
+            ProjectError: If a batch is damaged.
+        """
+        key = next((each for each in following if each.volume != but), None)
+        if key is not None:
+            asked = self._project.asked(key)
+            self.ahead(key.volume, asked[0].round if asked is not None else None)
 
     def ahead(self, volume: str, round_number: int | None) -> None:
         """Begin to read a volume that will be asked for next.

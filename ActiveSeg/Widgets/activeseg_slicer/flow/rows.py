@@ -9,7 +9,7 @@ from enum import Enum
 from activeseg.keys import Plane, SliceKey
 from activeseg.project import Suggestion
 
-__all__ = ["Estimate", "EstimatePoint", "Gain", "Progress", "Row", "State"]
+__all__ = ["Estimate", "EstimatePoint", "Gain", "Look", "Progress", "Row", "State"]
 
 
 class State(str, Enum):
@@ -39,12 +39,10 @@ class Row:
             the latest batch does not ask for.
         volume, plane, index: The parts of the key.
         expected_dice: Expected mean Dice of the proposal, 0 to 1; None without a model.
-        dice_low, dice_high: Its 90 % interval.
         entropy: Uncertainty of the slice; None without a model.
         minutes: Expected minutes of the answer; None where no batch asks for it any more.
-        minutes_low, minutes_high: Their 90 % interval.
-        reason: Why it is asked, in a few words.
-        how: How the answer is expected to be given: draw, correct or confirm; may be empty.
+        reason: Why it is asked, what there is to do and how long it takes, in one sentence
+            (`activeseg.sampling.reasons`); empty where no batch asks for it any more.
         audit: Whether it was drawn by chance; it is laid blank.
         state: How far the answer is.
         who: Who accepted, skipped or holds it; empty for the other states.
@@ -56,14 +54,9 @@ class Row:
     plane: Plane
     index: int
     expected_dice: float | None
-    dice_low: float | None
-    dice_high: float | None
     entropy: float | None
     minutes: float | None
-    minutes_low: float | None
-    minutes_high: float | None
     reason: str
-    how: str
     audit: bool
     state: State
     who: str
@@ -78,14 +71,9 @@ class Row:
             plane=key.plane,
             index=key.index,
             expected_dice=asked.expected_dice if asked else None,
-            dice_low=asked.dice_low if asked else None,
-            dice_high=asked.dice_high if asked else None,
             entropy=asked.entropy if asked else None,
             minutes=asked.minutes if asked else None,
-            minutes_low=asked.minutes_low if asked else None,
-            minutes_high=asked.minutes_high if asked else None,
             reason=asked.reason if asked else "",
-            how=asked.how if asked else "",
             audit=asked.audit if asked else False,
             state=state,
             who=who,
@@ -110,17 +98,30 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Look:
+    """One look at the latest batch.
+
+    Attributes:
+        rows: The batch by rank, then what else the person has begun, with rank 0.
+        progress: How much of the batch is done; the slice on the desk counts when accepted.
+        answered: Whether there is a batch and nothing of it is open, whoever answered.
+    """
+
+    rows: list[Row]
+    progress: Progress
+    answered: bool
+
+
+@dataclass(frozen=True)
 class EstimatePoint:
     """What one round's model was expected to reach.
 
     Attributes:
-        round: Number of the round.
         minutes: Minutes of annotation spent by then.
         dice: Estimated mean Dice over the cohort, 0 to 1.
         low, high: Its 90 % interval.
     """
 
-    round: int
     minutes: float
     dice: float
     low: float

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
+
 import numpy as np
 
-from activeseg.errors import ActiveSegError, AnnotationError
+from activeseg.errors import ActiveSegError, AnnotationError, ProjectError
 from activeseg.keys import SliceKey
 from activeseg.project import Annotation, Project, author_name, skip
+from activeseg_slicer.flow import overview
 from activeseg_slicer.flow.clock import Clock
 from activeseg_slicer.flow.desk import Desk, Sheet, still_shows
-from activeseg_slicer.flow.overview import Overview
 from activeseg_slicer.flow.reading import Reading
-from activeseg_slicer.flow.rows import Estimate, Progress, Row, State
+from activeseg_slicer.flow.rows import Estimate, Look, Row, State
 from activeseg_slicer.flow.sheets import Laid, Sheets
 from activeseg_slicer.flow.turns import Turns
 
@@ -30,9 +33,9 @@ class Session:
     also after a crash, finds them with the seconds worked.
 
     Each call either does what it says or raises an `ActiveSegError` and leaves the slice, its
-    strokes and its clock as they are. One exception: where an answer was written and only the
-    next slice could not be laid, the answer stands, the desk is empty, and `next` goes past it.
-    Any call raises ProjectError where a file of the project is damaged.
+    strokes and its clock as they are. One exception: where the slice was answered or kept as a
+    draft and only the one to come could not be laid, that stands, the desk is empty, and `next`
+    goes past it. Any call raises ProjectError where a file of the project is damaged.
 
     Args:
         project: The project.
@@ -51,7 +54,6 @@ class Session:
         self._desk = desk
         self._reading = Reading(project)
         self._sheets = Sheets(project, self.author, self._reading)
-        self._overview = Overview(project, self.author)
         self._laid: Laid | None = None
         self._claimed = 0.0  # when, by the clock
         self._unsaved = False  # strokes that are in no draft
@@ -71,14 +73,9 @@ class Session:
         """The row of the slice on the desk, as it was when it was laid."""
         return self._row() if self._laid is not None else None
 
-    def rows(self) -> list[Row]:
-        """The latest batch by rank, then what else this person has begun (rank 0)."""
-        return self._overview.rows(self._key())
-
-    @property
-    def answered(self) -> bool:
-        """Whether nothing of the latest batch is open, whoever answered; False without a batch."""
-        return self._overview.answered()
+    def look(self) -> Look:
+        """The latest batch as this person sees it at the moment."""
+        return overview.look(self.project, self.author, self._key())
 
     @property
     def can_undo(self) -> bool:
@@ -90,13 +87,9 @@ class Session:
         """Whether there is a slice before this one."""
         return self._turns.has_former(self._key())
 
-    def progress(self) -> Progress:
-        """How much of the latest batch is done; the slice on the desk counts when accepted."""
-        return self._overview.progress(self._key())
-
     def estimate(self) -> Estimate:
         """Estimated quality against minutes spent, and what going on is expected to bring."""
-        return self._overview.estimate()
+        return overview.estimate(self.project)
 
     # From slice to slice
 
@@ -112,7 +105,8 @@ class Session:
         Raises:
             ActiveSegError: If the slice cannot be read; the next call goes past it.
         """
-        for key in self._turns.waiting(self._key()):
+        waiting = self._turns.waiting(self._key())
+        for place, key in enumerate(waiting, start=1):
             if not self.project.claim(key, self.author):
                 continue
             if self.project.history(key):  # answered between the look and the claim
@@ -120,7 +114,7 @@ class Session:
                 continue
             leaving = self._key()
             try:
-                row = self._change_to(key)
+                row = self._change_to(key, following=waiting[place:])
             except ActiveSegError:
                 self._turns.pass_by(key)
                 raise
@@ -279,20 +273,32 @@ class Session:
             who = claim.author if claim is not None and claim.author else "another person"
             raise AnnotationError(f"{who} works on it now; choose another slice", str(key))
 
-    def _change_to(self, key: SliceKey, remember: bool = True) -> Row:
-        """Lay a claimed slice in place of the one on the desk, or give its claim back."""
+    def _change_to(
+        self, key: SliceKey, remember: bool = True, following: Sequence[SliceKey] | None = None
+    ) -> Row:
+        """Lay a claimed slice in place of the one on the desk, or give its claim back.
+
+        Args:
+            key: The slice.
+            remember: Whether `back` leads to the one on the desk.
+            following: Those that are likely to come next; None where nobody has looked yet.
+        """
         try:
             laid = self._sheets.lay_out(key)
             if self._laid is not None:
                 self._put_away(remember)
+            self._desk.lay(laid.sheet)
         except ActiveSegError:
             self.project.release(key, self.author)
+            if self._laid is None:
+                self._desk.clear()
             raise
-        self._desk.lay(laid.sheet)
         self.clock.start(laid.seconds)
         self._laid, self._drafted, self._unsaved = laid, laid.drafted, False
         self._claimed = self.clock.now()
-        self._read_ahead()
+        with suppress(ProjectError):  # whoever needs what is damaged is told
+            likely = self._turns.waiting(key) if following is None else following
+            self._reading.ahead_of(likely, but=key.volume)
         return self._row()
 
     def _put_away(self, remember: bool) -> None:
@@ -336,14 +342,8 @@ class Session:
         elif self.project.read_draft(key, self.author) is None:
             mask = self.project.read_annotation(annotation)
             self.project.keep_draft(key, self.author, mask, 0.0)
-        self._accepted.pop()
-        self.project.withdraw(annotation, self.author)
-
-    def _read_ahead(self) -> None:
-        """Begin to read the next volume that is not on the desk."""
-        current = self._need().sheet.key.volume
-        for key in self._turns.waiting(self._key()):
-            if key.volume != current:
-                asked = self.project.asked(key)
-                self._reading.ahead(key.volume, asked[0].round if asked is not None else None)
-                return
+        try:
+            self.project.withdraw(annotation, self.author)
+        finally:  # also where it was undone elsewhere; not where the disk refuses
+            if all(each.image != annotation.image for each in self.project.history(key)):
+                self._accepted.pop()

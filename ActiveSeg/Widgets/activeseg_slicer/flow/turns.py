@@ -36,9 +36,10 @@ class Turns:
         """
         waiting = [each.key for each in self._project.open_suggestions() if each.key != current]
         drafts = self._project.drafts(self._author)
+        holders = self._project.holders(waiting)
 
         def place(key: SliceKey) -> tuple[int, bool, bool]:
-            claim = self._project.holder(key)
+            claim = holders.get(key)
             mine = claim is not None and claim.author == self._author
             passed = self._passed.index(key) + 1 if key in self._passed else 0
             return passed, not mine, key not in drafts

@@ -7,12 +7,11 @@ from types import SimpleNamespace
 
 from activeseg.errors import ActiveSegError
 from activeseg.keys import SliceKey
-from activeseg_slicer.flow import Row, Session, State
+from activeseg_slicer.flow import Row, Session, State, clock_text
 from activeseg_slicer.panel.activity import Activity
 from activeseg_slicer.panel.card import SliceCard
 from activeseg_slicer.panel.editor import Editor
 from activeseg_slicer.panel.i18n import _
-from activeseg_slicer.panel.words import clock_text
 from activeseg_slicer.panel.work import WorkBox
 
 __all__ = ["Annotating"]
@@ -65,13 +64,16 @@ class Annotating:
         self._session, self._colours = session, colours
         self._activity = Activity(session.clock)
 
+    def leave(self) -> bool:
+        """Put the slice away, what is painted as a draft; whether the disk took it."""
+        return self._session is None or self._attempt(self._session.leave)
+
     def end(self) -> None:
-        """Leave the project: what is painted stays as a draft."""
-        session, self._session = self._session, None
-        self._activity = None
-        if session is not None:
-            self._attempt(session.leave)
+        """Leave the project for good."""
+        if self._session is not None:
+            self.leave()
             self._editor.rest()
+        self._session = self._activity = None
 
     def accept(self) -> None:
         """Take the slice as it is painted, and go on."""
@@ -146,10 +148,10 @@ class Annotating:
         """Show the slice on the desk, or what to do.
 
         Args:
-            rows: The latest batch.
+            rows: The latest batch, and drafts of earlier ones, which Next does not lay.
         """
         row = self._session.current_row if self._session is not None else None
-        waiting = sum(each.state in _MINE for each in rows)
+        waiting = sum(each.rank > 0 and each.state in _MINE for each in rows)
         self._card.show(row, waiting, self._session is not None)
         self._ui.backButton.setEnabled(self._session is not None and self._session.can_go_back)
         self._ui.undoButton.setEnabled(self._session is not None and self._session.can_undo)
@@ -175,7 +177,7 @@ class Annotating:
         def answer() -> None:
             action()
             text = said.format(key=key, time=clock_text(seconds))
-            if session.answered:
+            if session.current is None and session.look().answered:
                 text += " " + _("The batch is answered.")
             self._box.say(text)
 

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 import qt
 
-from activeseg_slicer.flow import Row
+from activeseg_slicer.flow import Row, clock_text
 from activeseg_slicer.panel.i18n import _
 from activeseg_slicer.panel.looks import looks_of
-from activeseg_slicer.panel.words import clock_text, expectation, place
+from activeseg_slicer.panel.words import place
 
 __all__ = ["SliceCard"]
 
@@ -30,8 +30,7 @@ class SliceCard:
     def __init__(self, ui: SimpleNamespace) -> None:
         self._ui = ui
         self._looks = looks_of(ui.placeLabel)
-        for label in (ui.placeLabel, ui.expectLabel):
-            label.setStyleSheet(self._looks.words(self._looks.text))
+        ui.placeLabel.setStyleSheet(self._looks.words(self._looks.text))
         for reason in (
             "",
             _("Poor image quality"),
@@ -56,13 +55,11 @@ class SliceCard:
             ui.sliceLabel.setText(_("No slice on the desk"))
             ui.placeLabel.setText("")
             ui.reasonLabel.setText(_what_to_do(waiting, project))
-            ui.expectLabel.setText("")
             ui.clockLabel.setText(clock_text(0))
         else:
             ui.sliceLabel.setText(row.volume)
             ui.placeLabel.setText(place(row))
             ui.reasonLabel.setText(_sentence(row.reason) or _("Your draft of an earlier batch."))
-            ui.expectLabel.setText("" if _says_minutes(row) else expectation(row))
         laid = row is not None
         for button in (ui.acceptButton, ui.emptyButton, ui.skipButton, ui.skipReason):
             button.setEnabled(laid)
@@ -81,11 +78,6 @@ class SliceCard:
     def _emphasise(button: qt.QPushButton, primary: bool) -> None:
         """One button at a time is the one to press."""
         button.setStyleSheet(_PRIMARY if primary else "")
-
-
-def _says_minutes(row: Row) -> bool:
-    """Whether the reason says already what is expected; one line is enough then."""
-    return row.minutes is not None and f"about {row.minutes:.1f} min" in row.reason
 
 
 def _sentence(text: str) -> str:

@@ -83,19 +83,27 @@ class Computing:
         if self._meanwhile is not None:
             self._meanwhile.automatic = automatic
 
+    def prepare(self) -> None:
+        """See to it that a command can be started.
+
+        Raises:
+            ProjectError: If one runs. Cancelled, ModelError: If packages are missing.
+        """
+        if self.running:
+            raise ProjectError(_("A computation is running; wait for it or cancel it first."))
+        self._installer.ensure()
+
     def create(self, words: Sequence[str], made: Callable[[], None]) -> None:
-        """Make a project; no project is open meanwhile.
+        """Make a project; another one may be open meanwhile.
 
         Args:
             words: What follows ``activeseg init``.
             made: Called if it worked.
 
         Raises:
-            ProjectError: If a command runs. Cancelled, ModelError: If packages are missing.
+            ActiveSegError: As `prepare`.
         """
-        if self.running:
-            raise ProjectError(_("A computation is running; wait for it or cancel it first."))
-        self._installer.ensure()
+        self.prepare()
 
         def ended(outcome: Outcome) -> None:
             self._box.hide()
@@ -123,19 +131,18 @@ class Computing:
         if self._meanwhile is None or self.running:
             return
         self._installer.ensure()
-        progress = session.progress()
-        learn = progress.counts[State.ACCEPTED] > 0
+        learn = session.look().progress.counts[State.ACCEPTED] > 0
         (self._meanwhile.round if learn else self._meanwhile.suggest)(self._order())
         self._box.say("")
         self._started()
 
-    def follow(self, session: Session) -> None:
-        """Train by itself, if the batch is answered and the packages are there.
+    def follow(self) -> None:
+        """Train by itself now that the batch is answered, if the packages are there.
 
         Raises:
             ProjectError: If the project is damaged.
         """
-        if self._meanwhile is None or self.running or not session.answered:
+        if self._meanwhile is None or self.running:
             return
         if not self._installer.missing() and self._meanwhile.follow(True, self._order()):
             self._started()

@@ -59,6 +59,7 @@ class NewProject:
 
     Args:
         ui: The widgets of the ``.ui`` by name.
+        prepare: Called before volumes of the scene are written; raises if that were in vain.
         on_create: Told a wish that is complete.
         on_error: Told in one line why it is not.
     """
@@ -66,10 +67,12 @@ class NewProject:
     def __init__(
         self,
         ui: SimpleNamespace,
+        prepare: Callable[[], None],
         on_create: Callable[[Wish], None],
         on_error: Callable[[str], None],
     ) -> None:
-        self._ui, self._on_create, self._on_error = ui, on_create, on_error
+        self._ui, self._prepare = ui, prepare
+        self._on_create, self._on_error = on_create, on_error
         self._nodes: list[slicer.vtkMRMLScalarVolumeNode] = []
         self._structures = StructureTable(ui.structureTable, ui.addStructure, ui.removeStructure)
         self._model = ModelChoice(ui)
@@ -139,7 +142,7 @@ class NewProject:
 
         Raises:
             ProjectError: If a folder or the model is missing. CohortError: If volumes cannot be
-                written.
+                written. ActiveSegError: As `prepare`.
         """
         folder = self._ui.folderEdit.property("text").strip()
         cohort = self._ui.cohortEdit.property("text").strip()
@@ -156,6 +159,7 @@ class NewProject:
         if self._from_scene():
             if not names:
                 raise ProjectError(_("Name at least one structure to segment first."))
+            self._prepare()
             nodes = self._ticked()
             taken = tuple(zip(nodes, write_cohort(slicer.mrmlScene, nodes, where), strict=True))
         colours = self._structures.colours()

@@ -13,7 +13,7 @@ import slicer.util
 
 from activeseg.errors import ActiveSegError
 from activeseg.project import Project
-from activeseg_slicer.flow import Clock, Order, Progress, Session, State
+from activeseg_slicer.flow import Clock, Look, Order, Progress, Session, State
 from activeseg_slicer.panel.annotating import Annotating
 from activeseg_slicer.panel.computing import Computing
 from activeseg_slicer.panel.creating import NewProject, Wish, ask_folder
@@ -67,6 +67,7 @@ class Panel:
         self._desk: SceneDesk | None = None
         self._ticks, self._entered = 0, False
         self._bound: int | None = None
+        self._look: Look | None = None  # what is shown; None without a session
         self._box, self._editor = WorkBox(ui), Editor(ui.editor)
         self.work = Annotating(ui, self._editor, self._box, self._after_answer)
         self.computing = Computing(ui, self._box, worker, installer, self._order, self.refresh)
@@ -75,7 +76,7 @@ class Panel:
         )
         self._plot = EstimatePlot(ui.estimatePlot, ui.adviceLabel)
         self._settings = SettingsBox(ui, installer, self._box)
-        self._new = NewProject(ui, self._create, self._complain)
+        self._new = NewProject(ui, self.computing.prepare, self._create, self._complain)
         self._tick = qt.QTimer()
         self._tick.setInterval(TICK_MS)
         self._shortcuts = Shortcuts(slicer.util.mainWindow(), self._actions())
@@ -180,6 +181,8 @@ class Panel:
         if self.computing.running:
             self._complain(_("A computation is running; wait for it or cancel it first."))
             return False
+        if not self.work.leave():  # the strokes are on the desk alone
+            return False
         self._close_project()
         try:
             project = Project.open(folder)
@@ -262,11 +265,8 @@ class Panel:
         name = self.ui.authorEdit.property("text").strip()
         if session is None or name == session.author or self._project is None:
             return
-        if self.computing.running:  # it works for the project, which would have to be left
+        if not self._open(self._project.folder) and self.work.session is session:
             self.ui.authorEdit.setText(session.author)
-            self._complain(_("A computation is running; wait for it or cancel it first."))
-            return
-        self._open(self._project.folder)
 
     # The computation beside the annotating
 
@@ -278,11 +278,10 @@ class Panel:
             self._settings.show_packages()
 
     def _after_answer(self) -> None:
-        """Learn if the batch is answered, and show what an action changed."""
-        session = self.work.session
-        if session is not None:
-            self._attempt(lambda: self.computing.follow(session))
+        """Show what an action changed, and learn if the batch is answered."""
         self.refresh()
+        if self._look is not None and self._look.answered:
+            self._attempt(self.computing.follow)
 
     # What is shown
 
@@ -307,11 +306,11 @@ class Panel:
             button.setEnabled(not running)
 
     def _show_session(self) -> None:
-        session = self.work.session
-        rows = session.rows() if session is not None else []
-        self._table.show(rows)
-        self.work.show(rows)
-        self._show_today(session.progress() if session is not None else None)
+        session, self._look = self.work.session, None
+        look = self._look = session.look() if session is not None else None
+        self._table.show(look.rows if look is not None else [])
+        self.work.show(look.rows if look is not None else [])
+        self._show_today(look.progress if look is not None else None)
         if session is not None:
             self._plot.show(session.estimate())
 

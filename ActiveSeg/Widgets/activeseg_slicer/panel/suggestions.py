@@ -16,8 +16,6 @@ __all__ = ["SuggestionTable"]
 STATE_COLUMN = 8
 """Shown beside the rank, as the last columns are out of sight in a narrow panel."""
 
-REASON_COLUMN = 7
-
 _WIDTHS = (24, 104, 54, 38, 38, 52, 36, 200, 72)
 
 

@@ -1,0 +1,66 @@
+"""How words of the command line become values; each refusal says what was expected."""
+
+from __future__ import annotations
+
+import argparse
+
+__all__ = ["channels", "count", "minutes", "minutes_list", "names", "port", "positive"]
+
+
+def names(text: str) -> tuple[str, ...]:
+    """``liver,spleen``: different names."""
+    found = tuple(name.strip() for name in text.split(","))
+    if not all(found) or len(set(found)) < len(found):
+        raise argparse.ArgumentTypeError(f"'{text}': expected different names such as liver,spleen")
+    return found
+
+
+def channels(text: str) -> dict[str, int]:
+    """``liver=1,spleen=3``: different names, each with an output channel."""
+    pairs = [part.rpartition("=") for part in text.split(",")]
+    found = [name.strip() for name, _, _ in pairs]
+    if not all(found) or len(set(found)) < len(found):
+        raise argparse.ArgumentTypeError(f"'{text}': expected channels such as liver=1,spleen=3")
+    return {
+        name: _whole(number.strip(), 0) for name, (_, _, number) in zip(found, pairs, strict=True)
+    }
+
+
+def count(text: str) -> int:
+    """A whole number from 0."""
+    return _whole(text, 0)
+
+
+def positive(text: str) -> int:
+    """A whole number from 1."""
+    return _whole(text, 1)
+
+
+def port(text: str) -> int:
+    """A port; 0 for any."""
+    found = _whole(text, 0)
+    if found > 65535:
+        raise argparse.ArgumentTypeError(f"'{text}': expected a port from 0 to 65535")
+    return found
+
+
+def minutes(text: str) -> float:
+    """Minutes, more than 0."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < 1e6:
+        raise argparse.ArgumentTypeError(f"'{text}': expected minutes, more than 0, such as 30")
+    return found
+
+
+def minutes_list(text: str) -> tuple[float, ...]:
+    """``6,8,12``: minutes, one or more."""
+    return tuple(minutes(part.strip()) for part in text.split(","))
+
+
+def _whole(text: str, least: int) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"'{text}': expected a whole number from {least}")
+    return int(text)

@@ -1,0 +1,117 @@
+"""Training patches: cut out of annotated slices, turned, scaled and changed in their grey values.
+
+One interpolation a patch cuts and turns at once, and grey values are changed for the whole batch;
+a chain of transforms over single patches took as long as the network itself (docs/experiments.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch.nn.functional import grid_sample
+
+from activeseg.model.scan import PLACES
+from activeseg.model.slices import LabelledSlice, Sampler, Window
+
+__all__ = ["Patches", "cut", "plain_offsets"]
+
+TURNED_SHARE = 0.8
+MOST_TURNED = 0.25
+MOST_SCALED = 0.15
+MOST_SHEARED = 0.1
+"""Share of the patches that are turned; radians, and parts of one, in either direction."""
+
+NOISE_SHARE, NOISE = 0.3, 0.1
+GREY_SHARE, MOST_GREY = 0.5, 0.2
+"""Grey values: share of the patches, and standard deviation or most scaling and shift."""
+
+PLACE_NOISE = 0.1
+"""Standard deviation by which a patch's place is moved along S, P and L (-1 to 1)."""
+
+
+def plain_offsets(patch: tuple[int, int]) -> torch.Tensor:
+    """Of each pixel of a patch its way from the patch's centre, `[h, w, 2]` pixels (x, y)."""
+    rows, columns = (torch.arange(size) - (size - 1) / 2 for size in patch)
+    y, x = torch.meshgrid(rows, columns, indexing="ij")
+    return torch.stack([x, y], dim=2)
+
+
+def cut(window: Window, offsets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Take a patch out of its slice.
+
+    What lies outside the slice repeats its edge in the image and is unknown (0) in the label.
+
+    Args:
+        window: Where.
+        offsets: `[h, w, 2]` where each pixel is taken from, (x, y) from the window's centre.
+
+    Returns:
+        Image `[1, channels, h, w]`, interpolated, and label `[1, 1, h, w]`, of the nearest pixel.
+    """
+    image, label = window.slice.image.float()[None], window.slice.label.float()[None]
+    size = torch.tensor([image.shape[3], image.shape[2]])
+    # grid_sample counts from -1 to 1 between the outer edges of the slice.
+    grid = ((offsets + torch.tensor([window.column, window.row])) / size * 2 - 1)[None]
+    return (
+        grid_sample(image, grid, padding_mode="border", align_corners=False),
+        grid_sample(label, grid, mode="nearest", align_corners=False),
+    )
+
+
+class Patches:
+    """Draws batches of changed patches; the same seed draws the same.
+
+    Args:
+        slices: At least one annotated slice.
+        patch: Rows and columns of a patch.
+        seed: Fixes what is drawn.
+    """
+
+    def __init__(self, slices: Sequence[LabelledSlice], patch: tuple[int, int], seed: int) -> None:
+        self._sampler = Sampler(slices, patch, np.random.default_rng(seed))
+        self._chance = torch.Generator().manual_seed(seed)
+
+    def draw(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Images `[N, channels, h, w]` and labels `[N, 1, h, w]` of a batch."""
+        pairs = [cut(self._sampler.draw(), offsets) for offsets in self._turned(count)]
+        images, labels = zip(*pairs, strict=True)
+        return self._changed(torch.cat(images)), torch.cat(labels)
+
+    def _turned(self, count: int) -> torch.Tensor:
+        """`plain_offsets`, turned, scaled and sheared or left as they are, `[N, h, w, 2]`."""
+        some = self._some(count, TURNED_SHARE)
+        angle = self._within(count, MOST_TURNED) * some
+        cosine, sine = torch.cos(angle), torch.sin(angle)
+        turn = torch.stack([cosine, -sine, sine, cosine], dim=1).view(count, 2, 2)
+        scale = torch.stack([self._within(count, MOST_SCALED) for _ in range(2)], dim=1)
+        shear = torch.stack([self._within(count, MOST_SHEARED) for _ in range(2)], dim=1)
+        bend = torch.diag_embed(scale) + torch.diag_embed(shear).flip(2)
+        matrix = turn @ (torch.eye(2) + bend * some.view(count, 1, 1))
+        offsets = plain_offsets(self._sampler.patch)
+        return (offsets.view(1, -1, 2) @ matrix.mT).view(count, *offsets.shape)
+
+    def _changed(self, images: torch.Tensor) -> torch.Tensor:
+        """Other grey values, as from another scanner, and a place that is a little off."""
+        count = len(images)
+        grey, places = images[:, :-PLACES], images[:, -PLACES:]
+
+        def each(values: torch.Tensor) -> torch.Tensor:
+            return values.view(count, 1, 1, 1)
+
+        noise = torch.randn(grey.shape, generator=self._chance) * NOISE
+        grey = grey + noise * each(self._some(count, NOISE_SHARE))
+        scale = self._within(count, MOST_GREY) * self._some(count, GREY_SHARE)
+        shift = self._within(count, MOST_GREY) * self._some(count, GREY_SHARE)
+        grey = grey * each(1 + scale) + each(shift)
+        moved = torch.randn((count, PLACES, 1, 1), generator=self._chance) * PLACE_NOISE
+        return torch.cat([grey, places + moved], dim=1)
+
+    def _within(self, count: int, most: float) -> torch.Tensor:
+        """`[N]` uniform in -most to most."""
+        return (2 * torch.rand(count, generator=self._chance) - 1) * most
+
+    def _some(self, count: int, share: float) -> torch.Tensor:
+        """`[N]` 1 for about a share of them, else 0."""
+        return (torch.rand(count, generator=self._chance) < share).float()

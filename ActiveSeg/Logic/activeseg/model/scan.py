@@ -84,11 +84,14 @@ class Scan:
         left and right look alike.
         """
         grey = self.stack(plane, index)
+        seen = np.empty((len(grey) + PLACES, *grey.shape[1:]), dtype=np.float32)
+        seen[: len(grey)] = grey
         axis = axis_of(plane)
-        shown = [self._places(each) for each in range(3)]
-        shown[axis] = shown[axis][index : index + 1]
-        places = np.stack(np.meshgrid(*shown, indexing="ij")).squeeze(axis + 1)
-        return np.concatenate([grey, places])
+        down, across = (each for each in range(3) if each != axis)
+        seen[len(grey) + axis] = self._places(axis)[index]
+        seen[len(grey) + down] = self._places(down)[:, None]
+        seen[len(grey) + across] = self._places(across)[None]
+        return seen
 
     def part(self, box: Box) -> Scan:
         """The part of the scan inside a box, which knows where in the volume it lies."""

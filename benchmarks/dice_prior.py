@@ -45,7 +45,7 @@ def main() -> None:
     everything = pool_slices(pool, config, "auto", Silent())
     chosen = np.random.default_rng(a.seed).permutation(len(everything))[: a.slices]
     slices = [everything[number] for number in chosen]
-    trained = train(slices, [], config, Recipe(steps=a.steps), a.seed, Silent())
+    trained = train(slices, config, Recipe(steps=a.steps), a.seed, Silent())
     model = SliceModel(trained.network, config, trained.members)
 
     names = [structure.name for structure in cohort.structures]

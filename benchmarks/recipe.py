@@ -47,7 +47,7 @@ def main() -> None:
             recipe = recipe if weights is None else recipe.going_on()
             start = time.process_time()
             seed = a.seed + 7919 * number
-            trained = train(order[:count], [], config, recipe, seed, Silent(), weights)
+            trained = train(order[:count], config, recipe, seed, Silent(), weights)
             seconds = time.process_time() - start
             if not a.fresh:
                 weights = trained.network.state_dict()

@@ -77,11 +77,11 @@ def measure(repeat: int) -> dict[str, float]:
     config = NetworkConfig(2, (1, 2, 3), pixel_mm, "ct")
     names = ("organ", "vessel", "gland")
     steps = 10
-    trained = train(slices, [], config, Recipe(steps=100), 0, Silent())
+    trained = train(slices, config, Recipe(steps=100), 0, Silent())
     model = SliceModel(trained.network, config)
     box = tuple(slice(n // 4, n - n // 4) for n in scan.shape)
     return {
-        "step": median(lambda: train(slices, [], config, Recipe(steps=steps), 0, Silent()), repeat)
+        "step": median(lambda: train(slices, config, Recipe(steps=steps), 0, Silent()), repeat)
         / steps,
         "plain": median(lambda: model.probabilities(scan), repeat),
         "sample": median(lambda: list(model.samples(scan, 1, 0, (box[0], box[1], box[2]))), repeat),

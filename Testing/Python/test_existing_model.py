@@ -11,13 +11,17 @@ import torch
 from torch import nn
 
 from activeseg.cli import main
+from activeseg.cohort import take_slice
 from activeseg.errors import ModelError, ProjectError
+from activeseg.keys import Plane, SliceKey
 from activeseg.model.network import load, load_tuned, pick_device
 from activeseg.model.training import Recipe
-from activeseg.model.tuning import Tuning
+from activeseg.model.tuning import Tuning, tune
 from activeseg.progress import Silent
 from activeseg.project import Project
+from activeseg.project import learning as learning_module
 from activeseg.project.beginning import begin
+from activeseg.project.lessons import taught_volumes
 from activeseg.project.model_name import check_model
 from activeseg.project.predicting import latest_model, predict
 from activeseg.project.predictions import read_scores
@@ -361,17 +365,30 @@ class TestRound:
         code = main(["train", str(folder), "--tune", "decoder", "--steps", "1"])
         refused(capsys, code, "does not show what runs after what; train with --tune all")
 
-    def test_validation_volumes_are_looked_at_and_not_learned_from(self, learning, tmp_path):
+    def test_every_annotated_slice_is_learned_from(self, learning, tmp_path, monkeypatch):
         cohort = write_tiny_cohort(tmp_path / "cohort", volumes=10)
         assert init(tmp_path / "p", cohort, learning) == 0
         project = Project.open(tmp_path / "p")
-        run_suggest(project, 20.0, "random", SILENT)
-        answer(project)
-        files = run_train(project, RECIPE, SILENT, TUNING)
-        (held_out,) = load_tuned(files.model)[1]["validation_volumes"]
-        log = [json.loads(line) for line in files.log.read_text().splitlines()]
-        asked = {key.volume for key in project.annotations()}
-        assert all((record["validation_dice"] is None) == (held_out not in asked) for record in log)
+        for volume in project.cohort.volumes:
+            label = project.cohort.read_label(volume.id)
+            for index in (3, 6):
+                mask = take_slice(label, volume.geometry, Plane.AXIAL, index)
+                project.accept(SliceKey(volume.id, Plane.AXIAL, index), mask, "ada")
+        taught, learned = {}, []
+
+        def read(*args):
+            taught.update(taught_volumes(*args))
+            return taught
+
+        def learn(model, volumes, *rest):
+            learned.extend(volumes)
+            return tune(model, volumes, *rest)
+
+        monkeypatch.setattr(learning_module, "taught_volumes", read)
+        monkeypatch.setattr(learning_module, "tune", learn)
+        run_train(project, RECIPE, SILENT, TUNING)
+        assert [id(each) for each in learned] == [id(taught[f"v{n:02}"]) for n in range(10)]
+        assert [len(each.lessons) for each in learned] == [2] * 10
 
 
 class TestCheckpoint:

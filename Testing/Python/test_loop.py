@@ -354,12 +354,12 @@ def test_the_whole_labelled_pool(cohort, tmp_path, monkeypatch):
     seen = []
     real = full.train
 
-    def train(slices, validation, *rest):
-        seen.append((len(slices), len(validation)))
-        return real(slices, validation, *rest)
+    def train(slices, *rest):
+        seen.append(len(slices))
+        return real(slices, *rest)
 
     monkeypatch.setattr(full, "train", train)
     quality = run_full(plan_of(cohort, tmp_path / "p", plane_policy="all"), SILENT)
-    assert seen == [(3 * (8 + 20 + 18), 0)]
+    assert seen == [3 * (8 + 20 + 18)]
     assert set(quality.structures) == {"liver", "spleen"}
     assert not (tmp_path / "p").exists()

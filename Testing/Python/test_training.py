@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,11 @@ from torch import nn
 
 from activeseg.errors import ModelError
 from activeseg.model import patches, precision, training
+from activeseg.model.inference import padded_logits
 from activeseg.model.network import NetworkConfig, build, seeded
 from activeseg.model.patches import Patches, cut, plain_offsets
 from activeseg.model.scan import PLACES
-from activeseg.model.slices import IGNORED, LabelledSlice, Sampler, Window
+from activeseg.model.slices import IGNORED, LabelledSlice, Sampler
 from activeseg.model.supervised import SIDES, SupervisedUNet
 from activeseg.model.training import Recipe, train
 from activeseg.progress import Progress, Silent, Stage
@@ -43,7 +45,7 @@ def squares(number: int, seed: int, size: int = 24, shift: float = 2.0) -> list[
 
 def short(seed: int = 1, **changed: Any) -> dict[str, torch.Tensor]:
     """The weights after three steps on three slices."""
-    known = {"slices": squares(3, 0), "validation": [], "config": CONFIG, "recipe": SHORT}
+    known = {"slices": squares(3, 0), "config": CONFIG, "recipe": SHORT}
     trained = train(**{**known, **changed}, seed=seed, progress=Silent())
     return trained.network.state_dict()
 
@@ -262,7 +264,7 @@ def test_state_is_left_as_it_was_when_training_fails() -> None:
 
     before = torch.get_rng_state()
     with pytest.raises(Interrupted):
-        train(squares(1, 0), [], CONFIG, SHORT, 1, Interrupting())
+        train(squares(1, 0), CONFIG, SHORT, 1, Interrupting())
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -275,13 +277,13 @@ def test_slices_are_left_as_they_were() -> None:
         assert torch.equal(each.label, label)
 
 
-# Steps and checks
+# Steps
 
 
 @pytest.mark.parametrize("steps", [1, 2, 8, 9, 10, 19])
-def test_any_number_of_steps_ends_with_a_check(steps: int) -> None:
+def test_any_number_of_steps_is_taken(steps: int) -> None:
     recipe = Recipe(steps=steps, batch=1, patch=16)
-    trained = train(squares(1, 0), [], CONFIG, recipe, 1, Silent())
+    trained = train(squares(1, 0), CONFIG, recipe, 1, Silent())
     assert trained.log[-1]["step"] == steps
     assert all(math.isfinite(record["loss"]) for record in trained.log)
     assert all(value.isfinite().all() for value in trained.network.state_dict().values())
@@ -308,9 +310,8 @@ def test_each_step_is_taken_with_dropout_and_batch_statistics(
 
     monkeypatch.setattr(training, "build", watched)
     recipe = Recipe(steps=10, batch=1, patch=16)
-    train(squares(1, 0), squares(2, 1), CONFIG, recipe, 1, Silent())
-    step, look = (True, True), (False, False)
-    assert modes == [step] * 8 + [look] * 2 + [step] + [look] * 2 + [step] + [look] * 2
+    train(squares(1, 0), CONFIG, recipe, 1, Silent())
+    assert modes == [(True, True)] * 10
 
 
 def test_loss_is_taken_in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -336,115 +337,48 @@ def test_log_and_progress_tell_of_the_steps() -> None:
             yield Stage(name, total, lambda stage: told.append((stage.done, stage.total)))
 
     recipe = Recipe(steps=10, batch=1, patch=16)
-    trained = train(squares(1, 0), squares(1, 1), CONFIG, recipe, 1, Listening())
+    trained = train(squares(1, 0), CONFIG, recipe, 1, Listening())
     assert told == [(done, 10) for done in range(11)]
     assert [record["step"] for record in trained.log] == [8, 9, 10]
-    assert all(0 <= record["validation_dice"] <= 1 for record in trained.log)
 
 
-def test_without_validation_the_dice_is_not_known() -> None:
-    trained = train(squares(1, 0), [], CONFIG, SHORT, 1, Silent())
-    assert {record["validation_dice"] for record in trained.log} == {None}
+def test_weights_are_those_of_the_last_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[SupervisedUNet] = []
+    after: list[dict[str, torch.Tensor]] = []
+
+    class Keeping(Progress):
+        @contextmanager
+        def stage(self, name: str, total: int) -> Iterator[Stage]:
+            yield Stage(name, total, lambda _: after.append(deepcopy(built[0].state_dict())))
+
+    def watched(config: NetworkConfig) -> SupervisedUNet:
+        built.append(build(config))
+        return built[0]
+
+    monkeypatch.setattr(training, "build", watched)
+    trained = train(squares(1, 0), CONFIG, SHORT, 1, Keeping())
+    assert len(after) == 1 + 3
+    assert not any(equal(before, after[-1]) for before in after[:-1])
+    assert equal(after[-1], trained.network.state_dict())
 
 
-def test_nothing_to_learn_from_is_refused() -> None:
-    with pytest.raises(ModelError, match="annotate at least one"):
-        short(slices=[])
-
-
-# Validation
-
-
-def test_validation_slices_never_reach_the_sampler(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_slice_reaches_the_sampler(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[LabelledSlice] = []
-    drawn: set[float] = set()
 
     class Spy(Sampler):
         def __init__(self, slices: Any, patch: Any, rng: Any) -> None:
             seen.extend(slices)
             super().__init__(slices, patch, rng)
 
-        def draw(self) -> Window:
-            window = super().draw()
-            drawn.update(window.slice.label.unique().tolist())
-            return window
-
     monkeypatch.setattr(patches, "Sampler", Spy)
-    config = NetworkConfig(image_channels=1, structures=(1, 2), pixel_mm=1.0, modality="mr")
-    learned, held_out = squares(2, 0), squares(2, 1)
-    for each in held_out:
-        each.label[each.label == 2] = 3  # a class that the slices to learn from do not have
-    train(learned, held_out, config, SHORT, 1, Silent())
-    assert [id(each) for each in seen] == [id(each) for each in learned]
-    assert drawn == {1.0, 2.0}
+    slices = squares(12, 0)
+    short(slices=slices)
+    assert [id(each) for each in seen] == [id(each) for each in slices]
 
 
-def test_looking_at_validation_slices_does_not_change_the_steps(
-    monkeypatch: pytest.MonkeyPatch, weights: dict[str, torch.Tensor]
-) -> None:
-    dice = training._validation_dice
-
-    def looked(network: nn.Module, validation: Any) -> float:
-        assert dice(network, squares(2, 1)) is not None
-        return 0.5  # all alike: the last check counts
-
-    monkeypatch.setattr(training, "_validation_dice", looked)
-    assert equal(weights, short(seed=1, validation=squares(2, 1)))
-
-
-def test_weights_of_the_best_check_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    at_check: list[dict[str, torch.Tensor]] = []
-    reached = iter([0.2, 0.9, 0.4])
-
-    def looked(network: nn.Module, validation: Any) -> float:
-        at_check.append({name: value.clone() for name, value in network.state_dict().items()})
-        return next(reached)
-
-    monkeypatch.setattr(training, "_validation_dice", looked)
-    recipe = Recipe(steps=10, batch=1, patch=16)
-    found = short(seed=1, recipe=recipe, validation=squares(1, 1))
-    assert len(at_check) == 3
-    assert not equal(at_check[1], at_check[2])
-    assert equal(found, at_check[1])
-
-
-class Painted(nn.Module):
-    """Finds structure 1 wherever the middle slice is above 0, at any size."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.gain = nn.Parameter(torch.tensor(5.0))
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        middle = images[:, 1:2] * self.gain
-        return torch.cat([-middle, middle], dim=1)
-
-
-def painted(found: list[list[int]], label: list[list[int]]) -> LabelledSlice:
-    image = torch.tensor(found).float() * 2 - 1
-    return LabelledSlice(
-        image.expand(3 + PLACES, *image.shape).half(), torch.tensor(label).byte()[None]
-    )
-
-
-def test_validation_dice_is_over_all_slices_together() -> None:
-    first = painted([[1, 1, 0], [0, 0, 0]], [[2, 1, 1], [2, 1, 1]])  # 1 shared, 2 found, 2 true
-    second = painted([[1, 1, 1]], [[2, 2, 1]])  # 2 shared, 3 found, 2 true
-    found = training._validation_dice(Painted(), [first, second])
-    assert found == pytest.approx(2 * 3 / (4 + 5))
-
-
-def test_validation_leaves_unknown_pixels_out() -> None:
-    each = painted([[1, 1, 1, 1]], [[2, 2, 0, 0]])
-    assert training._validation_dice(Painted(), [each]) == 1.0
-
-
-def test_validation_of_empty_slices() -> None:
-    nothing = painted([[0, 0]], [[1, 1]])
-    assert training._validation_dice(Painted(), [nothing]) is None
-    wrong = painted([[1, 0]], [[1, 1]])
-    assert training._validation_dice(Painted(), [wrong, nothing]) == 0.0
-    assert training._validation_dice(Painted(), []) is None
+def test_nothing_to_learn_from_is_refused() -> None:
+    with pytest.raises(ModelError, match="annotate at least one"):
+        short(slices=[])
 
 
 # Start weights
@@ -488,16 +422,26 @@ def test_start_weights_that_do_not_fit_are_refused(made_for: NetworkConfig) -> N
 # It learns
 
 
+def dice_of(network: nn.Module, slices: list[LabelledSlice]) -> float:
+    """Dice of structure 1 over all slices together, every pixel of which is known."""
+    shared = sizes = 0
+    for each in slices:
+        logits = padded_logits(network, each.image.float()[None], torch.device("cpu"))
+        found, truth = logits[0].argmax(0) == 1, each.label[0] == 2
+        shared += int((found & truth).sum())
+        sizes += int(found.sum()) + int(truth.sum())
+    return 2 * shared / sizes
+
+
 def test_it_learns_a_bright_square() -> None:
-    held_out = squares(6, 100)
+    others = squares(6, 100)
     crawl = Recipe(steps=1, batch=8, patch=24, learning_rate=1e-9)
-    before = train(squares(4, 0), [], CONFIG, crawl, 1, Silent())
-    after = train(squares(4, 0), [], CONFIG, Recipe(steps=60, batch=4, patch=24), 1, Silent())
-    start = training._validation_dice(before.network, held_out)
-    reached = training._validation_dice(after.network, held_out)
-    assert reached is not None
+    before = train(squares(4, 0), CONFIG, crawl, 1, Silent())
+    after = train(squares(4, 0), CONFIG, Recipe(steps=60, batch=4, patch=24), 1, Silent())
+    start = dice_of(before.network, others)
+    reached = dice_of(after.network, others)
     assert reached > 0.7
-    assert reached > (start or 0.0) + 0.2
+    assert reached > start + 0.2
     assert after.log[-1]["loss"] < before.log[-1]["loss"]
 
 
@@ -510,10 +454,9 @@ def test_unknown_parts_are_learned_from_the_known_ones() -> None:
         lower[:, int(rows.min()) + 2 :] = True
         each.label[lower & (each.label == 2)] = 0
     trained = train(
-        slices, [], CONFIG, Recipe(steps=60, batch=4, patch=24, learning_rate=3e-3), 1, Silent()
+        slices, CONFIG, Recipe(steps=60, batch=4, patch=24, learning_rate=3e-3), 1, Silent()
     )
-    reached = training._validation_dice(trained.network, squares(6, 100))
-    assert reached is not None
+    reached = dice_of(trained.network, squares(6, 100))
     assert reached > 0.7  # taught as background, the lower rows would be lost: about 0.4
 
 
@@ -523,7 +466,7 @@ def test_unknown_parts_are_learned_from_the_known_ones() -> None:
 def test_side_outputs_are_learned_only_when_they_weigh() -> None:
     def heads(side_weight: float) -> list[torch.Tensor]:
         recipe = Recipe(steps=3, batch=1, patch=16, weight_decay=0, side_weight=side_weight)
-        network = train(squares(1, 0), [], CONFIG, recipe, 1, Silent()).network
+        network = train(squares(1, 0), CONFIG, recipe, 1, Silent()).network
         assert isinstance(network, SupervisedUNet)
         return list(network.heads.parameters())
 
@@ -547,7 +490,7 @@ def test_deep_loss_by_hand() -> None:
 
 def test_members_are_kept_from_half_way_on() -> None:
     recipe = Recipe(steps=8, batch=1, patch=16, members=2)
-    trained = train(squares(1, 0), [], CONFIG, recipe, 1, Silent())
+    trained = train(squares(1, 0), CONFIG, recipe, 1, Silent())
     assert len(trained.members) == 2
     final = trained.network.state_dict()
     name = "unet.model.0.conv.unit0.conv.weight"

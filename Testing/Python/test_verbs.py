@@ -17,7 +17,7 @@ from activeseg.errors import CohortError, ModelError, ProjectError
 from activeseg.keys import Plane, SliceKey
 from activeseg.minutes import MinutesModel, Work
 from activeseg.model.inference import SliceModel
-from activeseg.model.network import build, load, seeded
+from activeseg.model.network import build, load
 from activeseg.model.training import Recipe, Trained
 from activeseg.progress import Silent
 from activeseg.project import (
@@ -34,7 +34,7 @@ from activeseg.project.model_name import check_model
 from activeseg.project.offer import offered
 from activeseg.project.predicting import predict
 from activeseg.project.predictions import Prediction, read_prediction, read_scores
-from activeseg.project.scans import read_scan, validation_volumes
+from activeseg.project.scans import read_scan
 from activeseg.project.scoring import Scoring
 from activeseg.project.verbs import run_round, run_score, run_suggest, run_train
 from activeseg.quality import EVIDENCE
@@ -238,15 +238,14 @@ def test_train_leaves_a_model_a_log_and_what_it_learned_from(scored, answered):
     assert facts["annotations"] == {str(k): a.sha256 for k, a in annotations.items()}
     assert len(facts["annotations"]) > 1
     assert (facts["round"], facts["steps"]) == (1, 3)
-    assert facts["validation_volumes"] == []  # of less than ten volumes none is kept back
     network, config, _ = load(files.model)
     assert config.structures == (1, 4)
     assert (config.modality, config.image_channels, config.pixel_mm) == ("ct", 2, 1.0)
     assert all(torch.isfinite(value).all() for value in network.state_dict().values())
     log = [json.loads(line) for line in files.log.read_text().splitlines()]
     assert [record["step"] for record in log] == [2, 3]
+    assert all(set(record) == {"step", "loss"} for record in log)
     assert all(math.isfinite(record["loss"]) for record in log)
-    assert all(record["validation_dice"] is None for record in log)
 
 
 def test_training_needs_annotations(fresh, tmp_path):
@@ -294,77 +293,29 @@ def test_whole_rounds_repeat_with_the_seed(cohort, whole, tmp_path):
     assert keys_of(other_batch) != keys_of(batch)
 
 
-class SpiedTraining:
-    """Stands in for the training: notes on which slices it was called, trains nothing."""
+def test_every_annotated_slice_is_learned_from(tmp_path, monkeypatch):
+    project = new_project(tmp_path / "p", write_tiny_cohort(tmp_path / "cohort", volumes=20))
+    read, keys, learned = learning.annotated_slices, {}, []
 
-    def __init__(self, monkeypatch):
-        self._keys = {}
-        self.training = []
-        self.validation = []
-        read = learning.annotated_slices
+    def annotated_slices(*args):
+        found = read(*args)
+        keys.update({id(each): key for key, each in found.items()})
+        return found
 
-        def annotated_slices(*args):
-            found = read(*args)
-            self._keys = {id(each): key for key, each in found.items()}
-            return found
+    def train(slices, config, recipe, seed, *others):
+        learned.extend(keys[id(each)] for each in slices)
+        return Trained(build(config), ())
 
-        monkeypatch.setattr(learning, "annotated_slices", annotated_slices)
-        monkeypatch.setattr(learning, "train", self._train)
-
-    def _train(self, slices, validation, config, recipe, seed, *others):
-        self.training.append({self._keys[id(each)] for each in slices})
-        self.validation.append({self._keys[id(each)] for each in validation})
-        with seeded(seed):
-            return Trained(build(config), ())
-
-
-def test_validation_volumes_are_fixed_by_the_seed_and_never_learned_from(tmp_path, monkeypatch):
-    cohort = write_tiny_cohort(tmp_path / "cohort", volumes=20)
-    project = new_project(tmp_path / "p", cohort)
-    held_out = validation_volumes(project)
-    assert len(held_out) == 2  # a tenth of 20
-    assert held_out == validation_volumes(Project.open(project.folder))
-    seeds = [validation_volumes(new_project(tmp_path / f"s{n}", cohort, seed=n)) for n in range(8)]
-    assert held_out == seeds[5]
-    assert len(set(seeds)) > 4
-
-    spy = SpiedTraining(monkeypatch)
-    ids = [volume.id for volume in project.cohort.volumes]
-    for index, volumes in ((3, ids), (6, [*sorted(held_out), *ids[:4]])):
-        for volume in volumes:
-            label = project.cohort.read_label(volume)
-            geometry = project.cohort.volume(volume).geometry
-            mask = take_slice(label, geometry, Plane.AXIAL, index)
-            project.accept(SliceKey(volume, Plane.AXIAL, index), mask, "ada")
-        run_train(project, RECIPE, SILENT)
-    everything = set(project.annotations())
-    assert spy.training[-1] | spy.validation[-1] == everything
-    for training, validation in zip(spy.training, spy.validation, strict=True):
-        assert {key.volume for key in validation} == held_out
-        assert {key.volume for key in training} == set(ids) - held_out
-    # What was validation stays so as more is annotated.
-    assert spy.validation[0] < spy.validation[-1]
-    assert spy.training[0] < spy.training[1]
-    assert load(project.round(1).model)[2]["validation_volumes"] == sorted(held_out)
-
-
-def test_validation_is_measured_and_alone_not_enough(tmp_path):
-    project = new_project(tmp_path / "p", write_tiny_cohort(tmp_path / "cohort", volumes=10))
-    (held_out,) = validation_volumes(project)
-    blank = np.zeros((20, 18), np.uint8)
-    geometry = project.cohort.volume(held_out).geometry
-    mask = take_slice(project.cohort.read_label(held_out), geometry, Plane.AXIAL, 4)
-    assert mask.any()
-    project.accept(SliceKey(held_out, Plane.AXIAL, 4), mask, "ada")
-    with pytest.raises(ProjectError, match=f"kept for validation .{held_out}") as caught:
-        run_train(project, RECIPE, SILENT)
-    one_line(caught)
-    other = next(v for v in project.cohort.volumes if v.id != held_out)
-    shape = take_slice(np.zeros(other.geometry.shape), other.geometry, Plane.AXIAL, 0).shape
-    project.accept(SliceKey(other.id, Plane.AXIAL, 4), blank.reshape(shape), "ada")
-    files = run_train(project, RECIPE, SILENT)
-    dice = [json.loads(line)["validation_dice"] for line in files.log.read_text().splitlines()]
-    assert all(0 <= value <= 1 for value in dice)
+    monkeypatch.setattr(learning, "annotated_slices", annotated_slices)
+    monkeypatch.setattr(learning, "train", train)
+    for volume in project.cohort.volumes:
+        label = project.cohort.read_label(volume.id)
+        for index in (3, 6):
+            mask = take_slice(label, volume.geometry, Plane.AXIAL, index)
+            project.accept(SliceKey(volume.id, Plane.AXIAL, index), mask, "ada")
+    run_train(project, RECIPE, SILENT)
+    assert len(learned) == 2 * 20
+    assert learned == sorted(project.annotations())
 
 
 # Start weights

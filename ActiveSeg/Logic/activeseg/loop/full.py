@@ -96,6 +96,6 @@ def run_full(plan: ArmPlan, progress: Progress) -> Quality:
     config = cohort_network(pool, plan.plane_policy)
     slices = pool_slices(pool, config, plan.plane_policy, progress)
     recipe = plan.recipe.altogether(len(plan.minutes) - 1)
-    trained = train(slices, [], config, recipe, plan.seed, progress)
+    trained = train(slices, config, recipe, plan.seed, progress)
     model = SliceModel(trained.network, config)
     return evaluate(model, only(plan.cohort, plan.test), plan.plane_policy, progress)

@@ -7,11 +7,10 @@ Equal seeds give equal weights on one machine with one number of threads.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 from monai.losses import DiceLoss
 from monai.networks.utils import one_hot
@@ -19,7 +18,6 @@ from torch import nn
 
 from activeseg.errors import ModelError
 from activeseg.model.decoder import Part, decoder, only
-from activeseg.model.inference import padded_logits
 from activeseg.model.network import STRIDE, NetworkConfig, Weights, build, pick_device, seeded
 from activeseg.model.patches import Patches
 from activeseg.model.precision import autocast
@@ -28,7 +26,7 @@ from activeseg.model.slices import IGNORED, LabelledSlice, patch_size
 from activeseg.model.supervised import SIDES, SupervisedUNet
 from activeseg.progress import Progress
 
-__all__ = ["Recipe", "SliceLoss", "Trained", "pooled_dice", "train"]
+__all__ = ["Recipe", "SliceLoss", "Trained", "train"]
 
 
 LATER_RATE = 2 / 3
@@ -78,8 +76,7 @@ class Trained:
 
     Attributes:
         network: The network, in evaluation mode.
-        log: One record a check: step, training loss, Dice on the validation slices (None when
-            there are none).
+        log: Step and loss, of up to three steps late in the run, the last one among them.
         members: Weights from earlier in the run, the earliest first.
     """
 
@@ -107,7 +104,6 @@ class SliceLoss(nn.Module):
 
 def train(
     slices: Sequence[LabelledSlice],
-    validation: Sequence[LabelledSlice],
     config: NetworkConfig,
     recipe: Recipe,
     seed: int,
@@ -118,12 +114,10 @@ def train(
 ) -> Trained:
     """Train a network on annotated slices.
 
-    With validation slices the weights of the best of the last three checks are kept (of equals
-    the later); without, the last ones.
+    The schedule is fixed and nothing is held out: the weights of the last step are the model.
 
     Args:
         slices: What is learned from.
-        validation: What the checks look at; never learned from.
         config: What the network is for.
         recipe: How it is trained.
         seed: Fixes weights, patches, augmentation and dropout.
@@ -149,19 +143,18 @@ def train(
             _load_start(network, start)
         network.to(found)
         trained = None if part == "all" else _decoder(network, config, found)
-        return _fit(network, slices, validation, recipe, seed, progress, trained)
+        return _fit(network, slices, recipe, seed, progress, trained)
 
 
 def _fit(
     network: SupervisedUNet,
     slices: Sequence[LabelledSlice],
-    validation: Sequence[LabelledSlice],
     recipe: Recipe,
     seed: int,
     progress: Progress,
     trained: Sequence[nn.Module] | None,
 ) -> Trained:
-    """The loop of optimiser steps and checks; of some layers alone, if they are given."""
+    """The loop of optimiser steps; of some layers alone, if they are given."""
     patches = Patches(slices, patch_size(slices, recipe.patch), seed)
     optimiser = torch.optim.AdamW(
         network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
@@ -172,11 +165,10 @@ def _fit(
         optimiser, recipe.learning_rate, total_steps=total, pct_start=0.1
     )
     loss_of, device = SliceLoss(), next(network.parameters()).device
-    checks = {max(1, round(recipe.steps * part)) for part in (0.8, 0.9, 1.0)}
+    logged = {max(1, round(recipe.steps * part)) for part in (0.8, 0.9, 1.0)}
     kept = _member_steps(recipe)
     members: list[Weights] = []
     log: list[dict[str, Any]] = []
-    best, weights = -1.0, copy.deepcopy(network.state_dict())
     with progress.stage("Training", recipe.steps) as stage:
         for step in range(1, recipe.steps + 1):
             _learning(network, trained)
@@ -191,14 +183,9 @@ def _fit(
             schedule.step()
             if step in kept:
                 members.append(copy.deepcopy(network.state_dict()))
-            if step in checks:
-                reached = _validation_dice(network, validation)
-                log.append({"step": step, "loss": loss.item(), "validation_dice": reached})
-                if reached is None or reached >= best:
-                    best = best if reached is None else reached
-                    weights = copy.deepcopy(network.state_dict())
+            if step in logged:
+                log.append({"step": step, "loss": loss.item()})
             stage.advance()
-    network.load_state_dict(weights)
     return Trained(network.eval(), tuple(log), tuple(members))
 
 
@@ -248,41 +235,6 @@ def _targets(labels: torch.Tensor) -> torch.Tensor:
     """Shifted labels (0 unknown) to the losses' classes (255 unknown)."""
     classes = labels.long() - 1
     return torch.where(classes < 0, IGNORED, classes)
-
-
-def pooled_dice(judged: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> float | None:
-    """Dice over all slices together, mean over the structures they show; None without slices.
-
-    Args:
-        judged: Of each slice the true and the found channels, -1 where the truth is not known.
-    """
-    shared: dict[int, int] = {}
-    sizes: dict[int, int] = {}
-    for truth, found in judged:
-        found = torch.where(truth < 0, -1, found)  # not known: neither right nor wrong
-        for value in set(truth.unique().tolist()) | set(found.unique().tolist()):
-            overlap = int(((truth == value) & (found == value)).sum())
-            shared[value] = shared.get(value, 0) + overlap
-            size = int((truth == value).sum()) + int((found == value).sum())
-            sizes[value] = sizes.get(value, 0) + size
-    scores = [2 * shared[value] / sizes[value] for value in sizes if value > 0]
-    return float(np.mean(scores)) if scores else None
-
-
-def _validation_dice(network: nn.Module, validation: Sequence[LabelledSlice]) -> float | None:
-    """`pooled_dice` of the network on the validation slices."""
-    return pooled_dice(_judged(network, validation))
-
-
-def _judged(
-    network: nn.Module, validation: Sequence[LabelledSlice]
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Of each slice what is true and what the network answers."""
-    network.eval()
-    device = next(network.parameters()).device
-    for each in validation:
-        found = padded_logits(network, each.image.float()[None], device)[0].argmax(0).cpu()
-        yield each.label[0].long() - 1, found
 
 
 def _load_start(network: nn.Module, start: Weights) -> None:

@@ -21,9 +21,9 @@ from activeseg.keys import Plane
 from activeseg.model.decoder import Part, decoder, only
 from activeseg.model.foreign import ForeignModel, Shown
 from activeseg.model.frame import along
-from activeseg.model.network import Weights, seeded
-from activeseg.model.scan import Box, axis_of
-from activeseg.model.training import SliceLoss, Trained, pooled_dice
+from activeseg.model.network import seeded
+from activeseg.model.scan import axis_of
+from activeseg.model.training import SliceLoss, Trained
 from activeseg.progress import Progress
 
 __all__ = ["Lesson", "Taught", "Tuning", "tune"]
@@ -92,20 +92,17 @@ class Taught:
 def tune(
     model: ForeignModel,
     training: Sequence[Taught],
-    validation: Sequence[Taught],
     tuning: Tuning,
     seed: int,
     progress: Progress,
 ) -> Trained:
     """Train a model's network on; it is changed.
 
-    With validation slices the weights of the best of the last three checks are kept (of equals
-    the later); without, the last ones.
+    The schedule is fixed and nothing is held out: the weights of the last step are the model.
 
     Args:
         model: The model.
         training: What is learned from.
-        validation: What the checks look at; never learned from.
         tuning: How it is trained.
         seed: Fixes windows, changes of grey values and dropout.
         progress: Told about the steps.
@@ -124,9 +121,8 @@ def tune(
             optimiser, tuning.learning_rate, total_steps=max(20, tuning.steps + 1), pct_start=0.1
         )
         draw = _Windows(training, model.description.window, np.random.default_rng(seed))
-        checks = {max(1, round(tuning.steps * part)) for part in (0.8, 0.9, 1.0)}
+        logged = {max(1, round(tuning.steps * part)) for part in (0.8, 0.9, 1.0)}
         log: list[dict[str, Any]] = []
-        best, weights = -1.0, _weights(model)
         with progress.stage("Tuning", tuning.steps) as stage:
             for step in range(1, tuning.steps + 1):
                 model.learning()
@@ -134,14 +130,9 @@ def tune(
                 loss = sum(_learn(model, draw, tuning.batch) for _ in range(tuning.batch))
                 optimiser.step()
                 schedule.step()
-                if step in checks:
-                    reached = pooled_dice(_judged(model, validation))
-                    log.append({"step": step, "loss": loss, "validation_dice": reached})
-                    if reached is None or reached >= best:
-                        best = best if reached is None else reached
-                        weights = _weights(model)
+                if step in logged:
+                    log.append({"step": step, "loss": loss})
                 stage.advance()
-    model.network.load_state_dict(dict(weights))
     return Trained(model.network.eval(), tuple(log))
 
 
@@ -161,10 +152,6 @@ def _trainable(model: ForeignModel, part: Part) -> list[torch.nn.Parameter]:
     return found
 
 
-def _weights(model: ForeignModel) -> Weights:
-    return {name: each.detach().clone() for name, each in model.network.state_dict().items()}
-
-
 def _learn(model: ForeignModel, draw: _Windows, batch: int) -> float:
     """Show the network one window and keep the gradients of its share of the loss."""
     window = draw.window()
@@ -178,19 +165,6 @@ def _learn(model: ForeignModel, draw: _Windows, batch: int) -> float:
     loss = SliceLoss()(answer.float(), target) / batch
     loss.backward()
     return float(loss.item())
-
-
-def _judged(
-    model: ForeignModel, volumes: Sequence[Taught]
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Of each slice what is true and what the model answers."""
-    for volume in volumes:
-        for lesson in volume.lessons:
-            sides = [slice(0, n) for n in volume.shown.frame.canonical_shape]
-            sides[lesson.axis] = slice(lesson.index, lesson.index + 1)
-            box: Box = (sides[0], sides[1], sides[2])
-            found = model.part(volume.shown, box).argmax(dim=0)
-            yield lesson.label.long(), found.squeeze(lesson.axis)
 
 
 @dataclass(frozen=True)

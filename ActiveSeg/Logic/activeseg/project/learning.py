@@ -20,7 +20,7 @@ from activeseg.project.lessons import taught_volumes
 from activeseg.project.model_name import BUILT_IN
 from activeseg.project.records import Annotation
 from activeseg.project.rounds import RoundFiles
-from activeseg.project.scans import annotated_slices, cohort_network, validation_volumes
+from activeseg.project.scans import annotated_slices, cohort_network
 from activeseg.project.start import Start
 
 __all__ = ["learn", "start_weights"]
@@ -52,7 +52,7 @@ def learn(
         The round that the model belongs to.
 
     Raises:
-        ProjectError: If nothing is annotated, or only volumes kept for validation.
+        ProjectError: If nothing is annotated.
         CohortError, ModelError: If an image or the start weights cannot be used, or there is no
             such device.
     """
@@ -121,11 +121,8 @@ def _trained(
         project.start.verify()
     start = start_weights(project.model if before is None else str(before), config)
     slices = annotated_slices(project, annotations, config, progress)
-    held_out = validation_volumes(project)
-    validation = [slices[key] for key in sorted(slices) if key.volume in held_out]
-    training = [slices[key] for key in sorted(slices) if key.volume not in held_out]
-    _need_training(project, len(training), len(validation))
-    return train(training, validation, config, recipe, seed, progress, start, tuning.part, device)
+    training = [slices[key] for key in sorted(slices)]
+    return train(training, config, recipe, seed, progress, start, tuning.part, device)
 
 
 def _model_before(project: Project, files: RoundFiles) -> Path | None:
@@ -145,25 +142,10 @@ def _tuned(
     device: str,
 ) -> Trained:
     """The foreign network, from the weights that it came with."""
-    held_out = validation_volumes(project)
-    learned = [key for key in annotations if key.volume not in held_out]
-    _need_training(project, len(learned), len(annotations) - len(learned))
     model = foreign_model(project, start, device)
     taught = taught_volumes(project, annotations.values(), model, progress)
-    validation = [taught[volume] for volume in sorted(taught) if volume in held_out]
-    training = [taught[volume] for volume in sorted(taught) if volume not in held_out]
-    return tune(model, training, validation, tuning, seed, progress)
-
-
-def _need_training(project: Project, training: int, validation: int) -> None:
-    """Refuse to learn from nothing."""
-    if not training:
-        raise ProjectError(
-            f"the {validation} annotated slices lie in volumes kept for validation "
-            f"({', '.join(sorted(validation_volumes(project)))}); annotate a slice of another "
-            "volume",
-            str(project.folder),
-        )
+    training = [taught[volume] for volume in sorted(taught)]
+    return tune(model, training, tuning, seed, progress)
 
 
 def _drop_former_scores(files: RoundFiles) -> None:
@@ -183,5 +165,4 @@ def _facts(
         "round": round_number,
         "seed": seed,
         "annotations": {str(key): each.sha256 for key, each in annotations.items()},
-        "validation_volumes": sorted(validation_volumes(project)),
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -26,10 +25,7 @@ __all__ = [
     "read_scan",
     "scan_for",
     "scan_of",
-    "validation_volumes",
 ]
-
-VALIDATION_SHARE = 0.1
 
 
 def cohort_network(cohort: Cohort, plane_policy: str) -> NetworkConfig:
@@ -78,21 +74,6 @@ def scan_for(model: SegmentationModel, cohort: Cohort, volume: str, plane_policy
 def read_scan(project: Project, volume: str) -> Scan:
     """`scan_of` for a project's volume, in the project's planes."""
     return scan_of(project.cohort, volume, project.plane_policy)
-
-
-def validation_volumes(project: Project) -> frozenset[str]:
-    """The volumes whose annotated slices are looked at during training, never learned from.
-
-    A tenth of the cohort, the volumes with the lowest hash of seed and id: fixed from `init` on,
-    so that no slice ever moves between training and validation, and whole volumes, so that no
-    neighbour of a validation slice is learned from. Cohorts of less than ten volumes have none.
-    """
-    ids = [volume.id for volume in project.cohort.volumes]
-
-    def place(volume: str) -> str:
-        return hashlib.sha256(f"{project.seed}/{volume}".encode()).hexdigest()
-
-    return frozenset(sorted(ids, key=place)[: int(len(ids) * VALIDATION_SHARE)])
 
 
 def canonical_slice(

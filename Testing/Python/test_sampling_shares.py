@@ -154,9 +154,9 @@ def test_value_goes_from_typical_to_uncertain() -> None:
 
 
 def test_value_is_of_each_structure_that_is_expected() -> None:
-    # The first is shown fully and more, the second hardly, so it is not expected.
+    # The first is shown three times as fully as usual, the second hardly, so it is not expected.
     pool = pool_of([Slice("a", 0, shown=(3.0, 0.01)), Slice("b", 0, shown=(0.4, 0.5))])
-    assert auto_value(pool).tolist() == [pytest.approx([1.0, 0.4]), pytest.approx([0.0, 0.5])]
+    assert auto_value(pool).tolist() == [pytest.approx([3.0, 0.4]), pytest.approx([0.0, 0.5])]
 
 
 def test_volumes_that_answered_count_less() -> None:

@@ -27,6 +27,9 @@ MOST_WEIGHT = 0.5
 """The full weight of the gain. By gain alone the first rounds ask for odd slices and end behind
 slices at random (docs/experiments.md)."""
 
+POWER = 2.0
+"""How much value per second decides over chance (`noise.power_draws`)."""
+
 AUDIT_SHARE = 0.1
 """The share of the budget that goes to audit slices."""
 
@@ -47,7 +50,7 @@ class Parts:
         coverage: Whether typical slices, slices far from answered ones, and volumes with few
             answers count more; otherwise the gain alone makes the value.
         quota: Whether the structures have equal shares; otherwise the sum of their values ranks.
-        noise: Whether slices are drawn; otherwise the best are taken, the last third too.
+        noise: Whether slices are drawn; otherwise the best are taken.
     """
 
     cost: bool = True
@@ -60,14 +63,15 @@ WHOLE = Parts()
 
 
 def auto(pool: Pool, budget_s: float, rng: np.random.Generator, *, parts: Parts = WHOLE) -> Chosen:
-    """Audit slices first, then draws by class and value, and a third of the rest anywhere.
+    """Audit slices first, then draws by value per second, two thirds of them by class.
 
     The audit slices are drawn before anything is chosen: drawn from what the choice leaves over,
     they would be of the slices that the model is sure of. Two thirds of what is left go in equal
-    parts to the structures (`fill_by_class`); a structure draws with a chance in proportion to
-    value per second rather than taking the best: the slices that an early model ranks highest are
-    odd and much alike, and slices at random where a structure is expected are hard to beat
-    (nnActive, TMLR 2025, arXiv 2511.19183; docs/experiments.md).
+    parts to the structures (`fill_by_class`), the rest to all of them together. A structure draws,
+    with a chance in proportion to the `POWER`-th power of value per second, rather than taking the
+    best: those are odd and much alike while the model is weak, and slices at random where a
+    structure is expected are hard to beat (nnActive, TMLR 2025, arXiv 2511.19183). The seconds
+    hold the opening of a volume: nearly every slice opens one.
 
     Args:
         pool: What there is to choose from.
@@ -80,16 +84,15 @@ def auto(pool: Pool, budget_s: float, rng: np.random.Generator, *, parts: Parts 
     """
     values = auto_value(pool, parts)
     ranked = values if parts.quota else values.sum(axis=0, keepdims=True)
-    seconds = pool.seconds if parts.cost else np.ones(len(pool))
-    beta = 1.0 if parts.noise else math.inf
-    draws = np.array([power_draws(each, seconds, beta, rng) for each in ranked])
-    draws = draws.reshape(len(ranked), len(pool))
-    anywhere = rng.random(len(pool)) if parts.noise else draws.max(axis=0, initial=-np.inf)
+    seconds = pool.seconds + pool.first_slice_s if parts.cost else np.ones(len(pool))
+    beta = POWER if parts.noise else math.inf
+    every = (*ranked, values.sum(axis=0))
+    draws = np.array([power_draws(each, seconds, beta, rng) for each in every])
     state = rng.bit_generator.state
-    batch = _batch(pool, budget_s, draws, anywhere, values, rng, least=0)
+    batch = _batch(pool, budget_s, draws, values, rng, least=0)
     if len(batch) >= AUDIT_FROM and not any(choice.audit for choice in batch.choices()):
         rng.bit_generator.state = state
-        batch = _batch(pool, budget_s, draws, anywhere, values, rng, least=1)
+        batch = _batch(pool, budget_s, draws, values, rng, least=1)
     return Chosen(batch.choices())
 
 
@@ -97,11 +100,11 @@ def auto_value(pool: Pool, parts: Parts = WHOLE) -> Floats:
     """What each slice is worth to each structure, `[structures, N]`.
 
     shown^(1 - w) x gain^w x what annotated neighbours leave of it / (1 + answered), and nothing
-    where the structure is not expected. Typical is a slice that shows a structure as fully as its
-    mean slice. While little is covered the typical slices teach most and the estimates are poor;
+    where the structure is not expected. Slices that show much of a structure teach most for their
+    minutes, by far (docs/experiments.md). While little is covered the estimates are poor;
     the weight w of the expected gain grows with the covered share of the pool (budget-adaptive
-    choice, Hacohen et al., ICML 2022: typical first, uncertain later). Volumes that have answered
-    slices already count less, because slices of many volumes teach more (METHODS 1.3).
+    choice, after Hacohen et al., ICML 2022: typical first, uncertain later). Volumes that have
+    answered slices already count less, because slices of many volumes teach more.
 
     Without `parts.coverage` the value is gain^w with the full w.
 
@@ -115,9 +118,8 @@ def auto_value(pool: Pool, parts: Parts = WHOLE) -> Floats:
     weight = MOST_WEIGHT * min(1.0, covered_share(pool) / COVERED_ENOUGH)
     answered = Counter(volume for volume, _, _ in pool.annotated)
     count = np.array([answered[name] for name in pool.volumes], dtype=np.float64)[pool.volume]
-    typical = np.clip(scored.shown, 0.0, 1.0) * expected
     worth = scored.gain**weight * left_by_annotated(pool) / (1.0 + count)
-    value: Floats = typical ** (1.0 - weight) * worth
+    value: Floats = (scored.shown * expected) ** (1.0 - weight) * worth
     return value
 
 
@@ -137,14 +139,14 @@ def _batch(
     pool: Pool,
     budget_s: float,
     draws: Floats,
-    anywhere: Floats,
     values: Floats,
     rng: np.random.Generator,
     least: int,
 ) -> Batch:
+    """Fill a budget by the draws of each class and, last of them, of all together."""
     batch = Batch(pool, budget_s)
     _take_audits(batch, rng, least)
-    fill_by_class(batch, draws, anywhere, values.max(axis=0, initial=0.0), rng)
+    fill_by_class(batch, draws[:-1], draws[-1], values.max(axis=0, initial=0.0), rng)
     return batch
 
 

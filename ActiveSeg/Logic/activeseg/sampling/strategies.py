@@ -38,7 +38,7 @@ STRATEGIES: dict[str, Strategy] = {
             True,
             False,
             auto,
-            "expected gain per minute, typical slices first, and some by chance as a check",
+            "expected gain per minute, the fullest slices first, and some by chance as a check",
         ),
         (
             "knapsack",

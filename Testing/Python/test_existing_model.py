@@ -333,7 +333,7 @@ class TestRound:
         answer(project)
         still = Tuning(steps=1, learning_rate=1e-12, weight_decay=0.0)
         for _ in range(2):
-            batch = run_round(project, 5.0, "random", RECIPE, SCORING, SILENT, tuning=still)
+            batch = run_round(project, 1.5, "random", RECIPE, SCORING, SILENT, tuning=still)
             weights, _ = load_tuned(project.round(batch.round).model)
             torch.testing.assert_close(weights["weight"], pointwise(12.0).weight.detach())
             answer(project)

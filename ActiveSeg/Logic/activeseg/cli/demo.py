@@ -17,7 +17,7 @@ __all__ = ["demo"]
 
 # The phantom cohort is small enough that the whole demonstration takes a few minutes.
 PHANTOMS = 18
-PHANTOM_STEPS = 500
+PHANTOM_STEPS = 250
 PHANTOM_MINUTES = 8.0
 COHORT_MINUTES = 30.0
 

@@ -185,7 +185,7 @@ def test_folder_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "contents", [{"weights": {}}, [1, 2], torch.zeros(3), {"format": 1}, {"format": "2"}, None]
+    "contents", [{"weights": {}}, [1, 2], torch.zeros(3), {"format": 2}, {"format": "1"}, None]
 )
 def test_other_torch_file_is_refused(tmp_path: Path, contents: object) -> None:
     path = tmp_path / "other.pt"

@@ -347,6 +347,21 @@ def test_a_later_round_goes_on_from_the_model_before(cohort, scored, tmp_path):
         torch.testing.assert_close(network.get_parameter(name), weight, rtol=0, atol=1e-6)
 
 
+def test_a_project_of_an_earlier_version_trains_from_fresh_weights(scored, tmp_path):
+    """Its network was another: nothing to go on from, and no reason to stop a clinician."""
+    project = copied(scored, tmp_path / "p")
+    model = project.round(1).model
+    kept = torch.load(model, weights_only=True)
+    del kept["generation"]  # as it was written before there was one
+    torch.save(kept, model)
+    with pytest.raises(ModelError, match=r"earlier version .* 'activeseg round' trains a new one"):
+        run_score(project, SCORING, SILENT)
+    suggest(project, 3.0, "random")
+    files = run_train(project, RECIPE, SILENT)
+    assert files.number == 2
+    assert load(files.model)[2]["steps"] == RECIPE.steps
+
+
 def test_a_round_that_is_trained_again_does_not_go_on_from_itself(scored, tmp_path):
     project = copied(scored, tmp_path / "p")
     first = load(project.round(1).model)[0].state_dict()

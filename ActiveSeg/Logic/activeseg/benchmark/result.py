@@ -17,9 +17,12 @@ from activeseg.benchmark.resampling import Resampled
 from activeseg.benchmark.statistics import compare_all, mean_curves, minutes_to_goals, primary
 from activeseg.loop.measures import (
     SHARES,
+    JudgedVolume,
     area_under_curve,
+    coverage,
     minutes_mape,
     minutes_to,
+    volume_mae,
     without_patients,
 )
 
@@ -101,9 +104,8 @@ def _goals(curve: Sequence[Mapping[str, Any]], full_dice: float) -> dict[str, fl
 
 def _estimates(run: EndedRun) -> dict[str, float | None]:
     """How true the expected Dice is: of the pool's volumes at the end, of the judged slices."""
-    volumes = run.record["volumes"]
-    expected, true = (np.array([each[k] for each in volumes]) for k in ("estimate", "true"))
-    inside = [each["low"] <= each["true"] <= each["high"] for each in volumes]
+    volumes = [JudgedVolume(**each) for each in run.record["volumes"]]
+    expected, true = [each.estimate for each in volumes], [each.true for each in volumes]
     slices = [
         abs(each.expected_dice - each.dice)
         for each in run.answered
@@ -111,9 +113,9 @@ def _estimates(run: EndedRun) -> dict[str, float | None]:
     ]
     ranked = len(set(expected)) > 1 and len(set(true)) > 1
     return {
-        "volume_mae": float(np.abs(expected - true).mean()) if volumes else None,
+        "volume_mae": volume_mae(volumes),
         "volume_spearman": float(stats.spearmanr(expected, true).statistic) if ranked else None,
         "slice_mae": float(np.mean(slices)) if slices else None,
         "slice_spearman": run.record["slice_spearman"],
-        "coverage90": float(np.mean(inside)) if inside else None,
+        "coverage90": coverage(volumes),
     }

@@ -39,6 +39,7 @@ def seed_record(
     seed: int, run: ArmRun, project: Project, full_dice: float | None
 ) -> dict[str, Any]:
     """One entry of ``result.json``'s seeds; what cannot be said is None."""
+    judged = judged_volumes(project)
     return {
         "seed": seed,
         "curve": without_patients(run.curve),
@@ -47,9 +48,9 @@ def seed_record(
             for name, share in SHARES.items()
         },
         "aubc": area_under_curve(run.curve),
-        "volume_mae": volume_mae(project),
+        "volume_mae": volume_mae(judged),
         "slice_spearman": slice_spearman(project),
-        "coverage90": coverage(project),
+        "coverage90": coverage(judged),
         "minutes_mape": minutes_mape(run.answered),
     }
 
@@ -91,18 +92,6 @@ def area_under_curve(curve: Sequence[Mapping[str, Any]]) -> float | None:
     return float(area / (log_minutes[-1] - log_minutes[0]))
 
 
-def volume_mae(project: Project) -> float | None:
-    """Mean absolute error of the estimated Dice of the pool's volumes in the latest round."""
-    errors = [abs(each.estimate - each.true) for each in judged_volumes(project)]
-    return float(np.mean(errors)) if errors else None
-
-
-def coverage(project: Project) -> float | None:
-    """Share of the pool's volumes whose true Dice lies in its 90 % interval."""
-    inside = [each.low <= each.true <= each.high for each in judged_volumes(project)]
-    return float(np.mean(inside)) if inside else None
-
-
 @dataclass(frozen=True)
 class JudgedVolume:
     """A volume's estimated Dice, its 90 % interval, and the true one."""
@@ -111,6 +100,18 @@ class JudgedVolume:
     low: float
     high: float
     true: float
+
+
+def volume_mae(judged: Sequence[JudgedVolume]) -> float | None:
+    """Mean absolute error of the estimated Dice of volumes."""
+    errors = [abs(each.estimate - each.true) for each in judged]
+    return float(np.mean(errors)) if errors else None
+
+
+def coverage(judged: Sequence[JudgedVolume]) -> float | None:
+    """Share of the volumes whose true Dice lies in its 90 % interval."""
+    inside = [each.low <= each.true <= each.high for each in judged]
+    return float(np.mean(inside)) if inside else None
 
 
 def judged_volumes(project: Project) -> list[JudgedVolume]:

@@ -38,6 +38,7 @@ __all__ = [
     "load",
     "load_members",
     "load_tuned",
+    "outdated",
     "pick_device",
     "save",
     "seeded",
@@ -46,7 +47,10 @@ __all__ = [
 Weights: TypeAlias = Mapping[str, torch.Tensor]
 """A network's parameters and running statistics by name."""
 
-CHECKPOINT_FORMAT = 2
+CHECKPOINT_FORMAT = 1
+
+GENERATION = 2
+"""Of the built-in network; weights of another one do not fit. 1 was not shown places."""
 
 DEVICES = ("auto", "cpu", "cuda")
 """Where networks run; `auto` is a CUDA device where there is one."""
@@ -158,6 +162,7 @@ def save(
     """
     checkpoint = {
         "format": CHECKPOINT_FORMAT,
+        "generation": GENERATION,
         "config": asdict(config),
         "facts": facts,
         "weights": _on_cpu(network.state_dict()),
@@ -183,6 +188,11 @@ def load(path: Path) -> tuple[nn.Module, NetworkConfig, dict[str, Any]]:
             f"{path}: tuned from {checkpoint['facts']['source']}, and of no use without it; "
             "start from that model"
         )
+    if _is_outdated(checkpoint):
+        raise ModelError(
+            f"{path}: trained by an earlier version of ActiveSeg, whose network was another; "
+            "'activeseg round' trains a new one from all annotations"
+        )
     try:
         raw = checkpoint["config"]
         config = NetworkConfig(
@@ -201,6 +211,15 @@ def load(path: Path) -> tuple[nn.Module, NetworkConfig, dict[str, Any]]:
             "delete it and run 'activeseg train' again"
         ) from error
     return network, config, facts
+
+
+def outdated(path: Path) -> bool:
+    """Whether a checkpoint is of an earlier generation of the built-in network.
+
+    Raises:
+        ModelError: If it cannot be read.
+    """
+    return _is_outdated(_read(path))
 
 
 def load_members(path: Path) -> tuple[Weights, ...]:
@@ -225,6 +244,10 @@ def load_tuned(path: Path) -> tuple[Weights, dict[str, Any]]:
             f"{path}: was not tuned from a foreign model; delete it and run 'activeseg train' again"
         )
     return weights, facts
+
+
+def _is_outdated(checkpoint: Mapping[str, Any]) -> bool:
+    return bool(checkpoint.get("generation", 1) != GENERATION)
 
 
 def _on_cpu(weights: Weights) -> dict[str, torch.Tensor]:

@@ -10,7 +10,7 @@ from typing import Any
 from activeseg.errors import ProjectError
 from activeseg.files import write_atomic
 from activeseg.keys import SliceKey
-from activeseg.model.network import NetworkConfig, Weights, load, pick_device, save
+from activeseg.model.network import NetworkConfig, Weights, load, outdated, pick_device, save
 from activeseg.model.training import Recipe, Trained, train
 from activeseg.model.tuning import Tuning, tune
 from activeseg.progress import Progress
@@ -126,10 +126,10 @@ def _trained(
 
 
 def _model_before(project: Project, files: RoundFiles) -> Path | None:
-    """The latest model of an earlier round; None in the first."""
+    """The latest model of an earlier round; None in the first, or if its network was another."""
     earlier = [each.model for each in project.rounds() if each.number < files.number]
     there = [model for model in earlier if model.is_file()]
-    return there[-1] if there else None
+    return there[-1] if there and not outdated(there[-1]) else None
 
 
 def _tuned(

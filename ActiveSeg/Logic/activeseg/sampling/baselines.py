@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from activeseg.sampling.batch import Batch, descending
+from activeseg.sampling.batch import Batch, descending, highest
 from activeseg.sampling.candidates import Chosen, Pool, needed
 from activeseg.sampling.class_balance import LEAST_SHOWN, fill_by_class
 
@@ -46,10 +46,7 @@ def by_whole_entropy(pool: Pool, budget_s: float, rng: np.random.Generator) -> C
     Raises:
         ValueError: If no model has scored the pool.
     """
-    entropy = pool.model_scores().whole_entropy
-    batch = Batch(pool, budget_s)
-    batch.fill(descending(entropy, rng), entropy)
-    return Chosen(batch.choices())
+    return highest(pool, budget_s, pool.model_scores().whole_entropy, rng)
 
 
 def volume_epistemic(pool: Pool, budget_s: float, rng: np.random.Generator) -> Chosen:

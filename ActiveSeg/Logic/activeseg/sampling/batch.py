@@ -12,11 +12,11 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from activeseg.sampling.candidates import Candidate, Choice, Pool
+from activeseg.sampling.candidates import Candidate, Choice, Chosen, Pool
 from activeseg.sampling.optimise.goods import Integers, budget_ms, counted_ms
 from activeseg.sampling.reasons import reason
 
-__all__ = ["Batch", "descending"]
+__all__ = ["Batch", "descending", "highest"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Rows: TypeAlias = npt.NDArray[np.intp]
@@ -163,6 +163,20 @@ class Batch:
         blank = self.pool.blank_seconds
         seconds = candidate.seconds if blank is None else float(blank[pick.row])
         return replace(candidate, how="draw", seconds=seconds)
+
+
+def highest(pool: Pool, budget_s: float, values: Floats, rng: np.random.Generator) -> Chosen:
+    """The slices of the highest values, whatever they cost; what does not fit is passed over.
+
+    Args:
+        pool: What there is to choose from.
+        budget_s: Seconds that the batch may cost in all.
+        values: `[N]`.
+        rng: Decides between equals.
+    """
+    batch = Batch(pool, budget_s)
+    batch.fill(descending(values, rng), values)
+    return Chosen(batch.choices())
 
 
 def descending(values: Floats, rng: np.random.Generator) -> Rows:

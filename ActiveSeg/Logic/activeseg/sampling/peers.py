@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from activeseg.sampling.batch import Batch, descending
+from activeseg.sampling.batch import Batch, descending, highest
 from activeseg.sampling.candidates import Chosen, Pool, needed
 from activeseg.sampling.class_balance import fill_by_class
 from activeseg.sampling.optimise import solve_knapsack
@@ -30,10 +30,7 @@ def bald(pool: Pool, budget_s: float, rng: np.random.Generator) -> Chosen:
     Raises:
         ValueError: If no model has scored the pool.
     """
-    values = pool.model_scores().epistemic
-    batch = Batch(pool, budget_s)
-    batch.fill(descending(values, rng), values)
-    return Chosen(batch.choices())
+    return highest(pool, budget_s, pool.model_scores().epistemic, rng)
 
 
 def kuo(pool: Pool, budget_s: float, rng: np.random.Generator) -> Chosen:
@@ -74,9 +71,7 @@ def atzeni(pool: Pool, budget_s: float, rng: np.random.Generator) -> Chosen:
     contour_mm = needed(scored.contour_mm, "the length of contours")
     traced = contour_mm > 0
     values = np.where(traced, scored.gain / np.where(traced, contour_mm, 1.0), 0.0)
-    batch = Batch(pool, budget_s)
-    batch.fill(descending(values, rng), values)
-    return Chosen(batch.choices())
+    return highest(pool, budget_s, values, rng)
 
 
 def oracle_foreground(

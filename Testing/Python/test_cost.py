@@ -15,12 +15,13 @@ from activeseg.cost import (
     SLOW,
     STANDARD,
     TIME_MODELS,
+    Answer,
     answer_seconds,
     components,
     contour_mm,
     correct_seconds,
     draw_seconds,
-    expected_seconds,
+    expected_answers,
     prior_answer,
 )
 
@@ -35,6 +36,13 @@ def label(*boxes: tuple[int, int, int, int, int], size: int = 12) -> np.ndarray:
     for value, top, left, height, width in boxes:
         found[top : top + height, left : left + width] = value
     return found
+
+
+def expected_answer(
+    samples: np.ndarray, proposal: np.ndarray, structures: list[int], spacing: tuple[float, float]
+) -> Answer:
+    """The expected answer to one slice."""
+    return expected_answers(samples[:, None], proposal[None], structures, spacing, STANDARD)[0]
 
 
 def test_single_pixel_is_a_diamond() -> None:
@@ -85,7 +93,7 @@ def test_components_touch_over_corners_but_not_over_slices() -> None:
     apart = np.array([[1, 0, 1], [1, 0, 0], [1, 0, 1]], dtype=bool)
     assert components(apart) == 3
     assert components(apart, min_pixels=3) == 1
-    assert components(np.ones((4, 2, 2), dtype=bool)) == 4
+    assert components(np.ones((4, 2, 2), dtype=bool)).tolist() == [1, 1, 1, 1]
     assert components(np.zeros((2, 2), dtype=bool)) == 0
 
 
@@ -170,20 +178,41 @@ def test_expected_correction_is_the_mean_over_the_samples() -> None:
     proposal = label((1, 2, 2, 4, 4))
     samples = np.stack([proposal, label((1, 2, 2, 4, 5)), label((1, 2, 2, 4, 6))])
     one, two = 3 + (6 + 4 * CORNER) / 8, 3 + (8 + 4 * CORNER) / 8
-    answer = expected_seconds(samples, proposal, [1], SQUARE_MM, STANDARD)
+    answer = expected_answer(samples, proposal, [1], SQUARE_MM)
     assert answer.correct_s == pytest.approx((one + two) / 3)
     assert answer.draw_s == pytest.approx(4 + (12 + 4 * CORNER) / 4)
     assert answer.seconds == pytest.approx(10 + (one + two) / 3)
     assert answer.how == "correct"
 
 
-def test_expected_seconds_of_an_empty_proposal_is_drawing_the_samples() -> None:
+def test_expected_answers_of_an_empty_proposal_is_drawing_the_samples() -> None:
     samples = np.stack([label(), label((1, 2, 2, 1, 1))])
-    answer = expected_seconds(samples, label(), [1], SQUARE_MM, STANDARD)
+    answer = expected_answer(samples, label(), [1], SQUARE_MM)
     assert answer.seconds == pytest.approx(10 + (4 + CORNER) / 2)
     assert (answer.how, answer.correct_s) == ("draw", None)
-    nothing = expected_seconds(samples[:1], label(), [1], SQUARE_MM, STANDARD)
+    nothing = expected_answer(samples[:1], label(), [1], SQUARE_MM)
     assert (nothing.seconds, nothing.how) == (10, "confirm")
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_answers_together_are_the_answers_one_by_one(data: st.DataObject) -> None:
+    passes, slices = data.draw(st.integers(1, 3)), data.draw(st.integers(1, 4))
+    values = st.sampled_from([0, 0, 1, 2])
+    samples = data.draw(hnp.arrays(np.uint8, (passes, slices, 6, 7), elements=values))
+    proposals = data.draw(hnp.arrays(np.uint8, (slices, 6, 7), elements=values))
+    proposals[0] = 0
+    together = expected_answers(samples, proposals, [1, 2], (2.0, 0.5), STANDARD)
+    for number, found in enumerate(together):
+        alone = expected_answer(samples[:, number], proposals[number], [1, 2], (2.0, 0.5))
+        assert found.how == alone.how
+        assert found.seconds == pytest.approx(alone.seconds)
+        assert found.contour_mm == pytest.approx(alone.contour_mm)
+        if proposals[number].any():
+            shown = proposals[number]
+            drawn = draw_seconds(shown, [1, 2], (2.0, 0.5), STANDARD)
+            wrong = correct_seconds(shown, samples[:, number], [1, 2], (2.0, 0.5), STANDARD)
+            assert (alone.draw_s, alone.correct_s) == (pytest.approx(drawn), pytest.approx(wrong))
 
 
 def test_contour_is_that_of_what_would_be_drawn() -> None:
@@ -193,9 +222,9 @@ def test_contour_is_that_of_what_would_be_drawn() -> None:
     assert answer.contour_mm == pytest.approx(14 + 4 * CORNER + one_pixel)
     # What is expected is the proposal; on a blank canvas the mean of the samples.
     samples = np.stack([wanted, label()])
-    expected = expected_seconds(samples, shown, [1, 2], SQUARE_MM, STANDARD)
+    expected = expected_answer(samples, shown, [1, 2], SQUARE_MM)
     assert expected.contour_mm == pytest.approx(12 + 4 * CORNER)
-    blank = expected_seconds(samples, label(), [1, 2], SQUARE_MM, STANDARD)
+    blank = expected_answer(samples, label(), [1, 2], SQUARE_MM)
     assert blank.contour_mm == pytest.approx(answer.contour_mm / 2)
 
 

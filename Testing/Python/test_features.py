@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from activeseg.keys import Plane
-from activeseg.model.features import slice_features, slice_information
+from activeseg.model.features import slice_centrality, slice_features, slice_information
 from activeseg.model.scan import Scan, axis_of
 
 AXIAL, CORONAL, SAGITTAL = Plane.AXIAL, Plane.CORONAL, Plane.SAGITTAL
@@ -162,3 +162,9 @@ def test_volume_of_one_slice(plane: Plane) -> None:
     assert found.shape == (scan.shape[axis_of(plane)],)
     assert np.isfinite(found).all()
     assert np.isfinite(slice_features(scan, plane)).all()
+
+
+def test_centrality_by_hand() -> None:
+    assert slice_centrality(1).tolist() == [1]
+    assert slice_centrality(4).tolist() == pytest.approx([1 / 16, 9 / 16, 9 / 16, 1 / 16])
+    assert slice_centrality(5).tolist() == pytest.approx([0.04, 0.36, 1, 0.36, 0.04])

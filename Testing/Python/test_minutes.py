@@ -18,7 +18,7 @@ from activeseg.cost import (
     Answer,
     TimeModel,
     answer_seconds,
-    expected_seconds,
+    expected_answers,
     prior_answer,
 )
 from activeseg.minutes import LEAST_S, MinutesModel, Work
@@ -114,7 +114,9 @@ def case(rng: np.random.Generator) -> Case:
     shown, wanted = label(proposed), label(truth)
     judged = [dice(shown, sample, value) for sample in samples for value in STRUCTURES]
     known = [each for each in judged if not math.isnan(each)]
-    expected = expected_seconds(np.stack(samples), shown, STRUCTURES, SPACING, STANDARD)
+    expected = expected_answers(
+        np.stack(samples)[:, None], shown[None], STRUCTURES, SPACING, STANDARD
+    )[0]
     return Case(
         shown, wanted, bool(rng.random() < 0.2), expected, float(np.mean(known)) if known else 1.0
     )
@@ -439,8 +441,10 @@ def test_work_of_answers_by_hand():
     shown[2:6, 2:6] = 1
     wanted = shown.copy()
     wanted[2:6, 6] = 1
-    correct = expected_seconds(wanted[None], shown, [1], (1.0, 1.0), STANDARD)
-    blank = expected_seconds(wanted[None], np.zeros_like(shown), [1], (1.0, 1.0), STANDARD)
+    correct = expected_answers(wanted[None, None], shown[None], [1], (1.0, 1.0), STANDARD)[0]
+    blank = expected_answers(
+        wanted[None, None], np.zeros_like(shown)[None], [1], (1.0, 1.0), STANDARD
+    )[0]
     work = Work.of_answers([correct, blank], [False, True], [0.9, None])
     corner = 4 * math.hypot(0.5, 0.5)
     np.testing.assert_allclose(

@@ -115,7 +115,7 @@ def test_labels_are_moved_up_by_one() -> None:
 def test_image_is_the_stack_of_the_slice_and_nothing_is_unknown(plane: Plane) -> None:
     volume = np.arange(4 * 5 * 6).reshape(4, 5, 6) / 10
     scan = scan_of(volume)
-    wanted = scan.seen(plane, 2)
+    wanted = scan.seen(plane, [2])[0]
     channels = np.zeros(wanted.shape[1:], dtype=np.uint8)
     found = labelled_slice(scan, plane, 2, channels, 1.0)
     assert found.image.dtype == torch.float16

@@ -190,6 +190,20 @@ def test_patches_turn_scale_and_shear_about_their_middle_and_no_further() -> Non
     assert -0.25 - 0.13 < angle.min() < -0.2
 
 
+@pytest.mark.parametrize(("slices", "share"), [(1, 0.8), (100, 0.8), (400, 0.2)])
+def test_patches_bend_smoothly_and_less_often_of_many_slices(slices: int, share: float) -> None:
+    bends = Patches([flat(0.0, 1.0)] * slices, (40, 30), seed=1)._bends(400)
+    assert bends.shape == (400, 40, 30, 2)
+    bent = bends.flatten(1).abs().amax(dim=1) > 0
+    # Binomial spread of the share: 0.02.
+    assert bent.float().mean().item() == pytest.approx(share, abs=0.06)
+    moved = bends[bent]
+    assert 0.7 < moved.std() < 1.5  # 1.5 pixels at the knots, less between them
+    # From a pixel to the next the way changes by little: knots of 1.5 pixels, 6.5 pixels apart.
+    assert moved.diff(dim=1).std() < 0.4
+    assert moved.diff(dim=2).std() < 0.4
+
+
 def test_grey_values_change_and_places_move_as_a_whole() -> None:
     images, _ = Patches([flat(1.0, 1.0)], (16, 16), seed=2).draw(200)
     grey, places = images[:, :3], images[:, 3:]

@@ -31,7 +31,7 @@ __all__ = [
     "contour_mm",
     "correct_seconds",
     "draw_seconds",
-    "expected_seconds",
+    "expected_answers",
     "prior_answer",
 ]
 
@@ -137,20 +137,29 @@ def contour_mm(
     return total
 
 
-def components(mask: npt.NDArray[np.bool_], min_pixels: int = 1) -> int:
+def components(masks: npt.NDArray[np.bool_], min_pixels: int = 1) -> npt.NDArray[np.intp]:
     """Number of 8-connected components with at least `min_pixels` pixels.
 
     Args:
-        mask: `[H, W]`, or `[N, H, W]` for the total over N slices that do not touch.
+        masks: `[..., H, W]`; different masks do not touch.
         min_pixels: The smallest component that counts.
+
+    Returns:
+        `[...]`, one number a mask.
     """
-    stack = mask.reshape(-1, *mask.shape[-2:])
+    height, width = masks.shape[-2:]
+    stack = masks.reshape(-1, height, width)
     neighbours = np.zeros((3, 3, 3), dtype=bool)
     neighbours[1] = True
-    found, count = ndimage.label(stack, structure=neighbours)
-    if min_pixels <= 1:
-        return int(count)
-    return int((np.bincount(found.ravel())[1:] >= min_pixels).sum())
+    labels, _ = ndimage.label(stack, structure=neighbours)
+    inside = np.flatnonzero(labels)
+    component = labels.ravel()[inside]
+    large = np.bincount(component) >= max(1, min_pixels)
+    # The mask of each component: of all its pixels the last one says it, as they all say the same.
+    mask = np.zeros(len(large), dtype=np.intp)
+    mask[component] = inside // (height * width)
+    found = np.bincount(mask[large], minlength=len(stack))
+    return found.reshape(masks.shape[:-2])
 
 
 def draw_seconds(
@@ -164,7 +173,8 @@ def draw_seconds(
         spacing: `(row_mm, col_mm)`.
         model: How fast the clinician is.
     """
-    return _draw_s(_drawing(label, structures, spacing), model)
+    wishes = label.reshape(-1, 1, *label.shape[-2:])
+    return _draw_s(_drawing(wishes, structures, spacing)[0], model)
 
 
 def correct_seconds(
@@ -183,7 +193,8 @@ def correct_seconds(
         spacing: `(row_mm, col_mm)`.
         model: How fast the clinician is.
     """
-    return _correct_s(_wrong(shown, wanted, structures, spacing), model)
+    wishes = wanted.reshape(-1, 1, *wanted.shape[-2:])
+    return _correct_s(_wrong(shown[None], wishes, structures, spacing)[0], model)
 
 
 def answer_seconds(
@@ -208,38 +219,48 @@ def answer_seconds(
         model: How fast the clinician is.
         first_of_volume: Whether it is the first slice of its volume in the batch.
     """
-    drawing = _drawing(wanted, structures, spacing)
+    wish = wanted[None, None]
+    drawing = _drawing(wish, structures, spacing)[0]
     wrong: _Outline | None = None
     if shown is not None and np.isin(shown, structures).any():
-        wrong = _wrong(shown, wanted, structures, spacing)
+        wrong = _wrong(shown[None], wish, structures, spacing)[0]
     return _cheaper(drawing, wrong, model, first_of_volume)
 
 
-def expected_seconds(
+def expected_answers(
     samples: Labels,
-    proposal: Labels,
+    proposals: Labels,
     structures: Sequence[int],
     spacing: tuple[float, float],
     model: TimeModel,
-) -> Answer:
-    """Expected seconds of answering one slice, the truth being one of the samples.
+) -> list[Answer]:
+    """Expected answers to slices, the truth of each being one of its samples.
 
     Overhead + min(draw the proposal, mean over the samples of correcting the proposal into the
     sample). An empty proposal is a blank canvas: the mean over the samples of drawing them. The
     overhead of the first slice of a volume is not in it; the batch adds that once a volume.
 
     Args:
-        samples: `[T, H, W]` label values, one stochastic pass each.
-        proposal: `[H, W]` label values that will be shown.
+        samples: `[T, N, H, W]` label values, one stochastic pass each.
+        proposals: `[N, H, W]` label values that will be shown.
         structures: The label values that count.
         spacing: `(row_mm, col_mm)`.
         model: How fast the clinician is.
+
+    Returns:
+        One answer for each of the N slices.
     """
-    if not np.isin(proposal, structures).any():
-        return _cheaper(_drawing(samples, structures, spacing), None, model, first_of_volume=False)
-    drawing = _drawing(proposal, structures, spacing)
-    wrong = _wrong(proposal, samples, structures, spacing)
-    return _cheaper(drawing, wrong, model, first_of_volume=False)
+    shown: npt.NDArray[np.bool_] = np.any(np.isin(proposals, structures), axis=(1, 2))
+    drawing = _drawing(proposals[None], structures, spacing)
+    blank = _drawing(samples[:, ~shown], structures, spacing)
+    wrong = _wrong(proposals[shown], samples[:, shown], structures, spacing)
+    blanks, wrongs = iter(blank), iter(wrong)
+    return [
+        _cheaper(each, next(wrongs), model, first_of_volume=False)
+        if there
+        else _cheaper(next(blanks), None, model, first_of_volume=False)
+        for each, there in zip(drawing, shown, strict=True)
+    ]
 
 
 def prior_answer(structures: int, extent_mm: tuple[float, float], model: TimeModel) -> Answer:
@@ -281,31 +302,35 @@ def _correct_s(wrong: _Outline, model: TimeModel) -> float:
     return model.correct_component_s * wrong.components + wrong.contour_mm / (2 * model.speed_mm_s)
 
 
-def _drawing(label: Labels, structures: Sequence[int], spacing: tuple[float, float]) -> _Outline:
-    """What there is to draw in `[H, W]`, or the mean over `[N, H, W]`."""
-    return _outline((label == value for value in structures), 1, spacing)
+def _drawing(
+    labels: Labels, structures: Sequence[int], spacing: tuple[float, float]
+) -> list[_Outline]:
+    """What there is to draw in N slices, the mean of K wishes `[K, N, H, W]`."""
+    return _outlines((labels == value for value in structures), labels.shape[1], 1, spacing)
 
 
 def _wrong(
     shown: Labels, wanted: Labels, structures: Sequence[int], spacing: tuple[float, float]
-) -> _Outline:
-    """What there is to correct into `[H, W]`, or the mean over `[N, H, W]`."""
+) -> list[_Outline]:
+    """What there is to correct in N slices `[N, H, W]`, the mean of K wishes `[K, N, H, W]`."""
     masks = ((shown == value) != (wanted == value) for value in structures)
-    return _outline(masks, WRONG_PIXELS, spacing)
+    return _outlines(masks, len(shown), WRONG_PIXELS, spacing)
 
 
-def _outline(
-    masks: Iterable[npt.NDArray[np.bool_]], min_pixels: int, spacing: tuple[float, float]
-) -> _Outline:
-    """Sum over the masks `[H, W]`, of each the mean if it is `[N, H, W]`."""
-    count, length = 0.0, 0.0
+def _outlines(
+    masks: Iterable[npt.NDArray[np.bool_]],
+    slices: int,
+    min_pixels: int,
+    spacing: tuple[float, float],
+) -> list[_Outline]:
+    """Of each slice the sum over the masks `[K, N, H, W]`, of each mask the mean over K."""
+    count, length = np.zeros(slices), np.zeros(slices)
     for mask in masks:
-        slices = len(mask) if mask.ndim == 3 else 1
         cropped = _cropped(mask)
         if cropped is not None:
-            count += components(cropped, min_pixels) / slices
-            length += float(contour_mm(cropped, spacing).sum()) / slices
-    return _Outline(count, length)
+            count += components(cropped, min_pixels).mean(axis=0)
+            length += contour_mm(cropped, spacing).mean(axis=0)
+    return [_Outline(*each) for each in zip(count.tolist(), length.tolist(), strict=True)]
 
 
 def _cropped(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_] | None:

@@ -14,7 +14,7 @@ from torch import nn
 from activeseg.keys import Plane
 from activeseg.model.scan import Scan, axis_of
 
-__all__ = ["FEATURES_VERSION", "slice_features", "slice_information"]
+__all__ = ["FEATURES_VERSION", "slice_centrality", "slice_features", "slice_information"]
 
 FEATURES_VERSION = 1
 _SIDE = 64
@@ -59,6 +59,17 @@ def slice_information(scan: Scan, plane: Plane) -> npt.NDArray[np.float32]:
             steps += np.abs(np.diff(slices, axis=axis)).mean(axis=(1, 2, 3))
     most = float(steps.max())
     return steps / most if most > 0 else np.ones_like(steps)
+
+
+def slice_centrality(count: int) -> npt.NDArray[np.float32]:
+    """How near the middle of its volume each of so many slices is, `[count]`, 0 to 1.
+
+    A scan is centred on what it was made for; the square of the way from the end that is nearer
+    (docs/experiments.md).
+    """
+    place = (np.arange(count, dtype=np.float32) + np.float32(0.5)) / np.float32(count)
+    central: npt.NDArray[np.float32] = np.square(1 - np.abs(2 * place - 1))
+    return central
 
 
 def _slices(scan: Scan, plane: Plane) -> npt.NDArray[np.float32]:

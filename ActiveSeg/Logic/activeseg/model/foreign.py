@@ -26,7 +26,7 @@ from activeseg.model.inference import MOST_MOVED, MOST_SCALED, dropout_only, mov
 from activeseg.model.network import NetworkConfig, pick_device, seeded
 from activeseg.model.opened import Answers, Opened
 from activeseg.model.protocol import Box, SegmentationModel, View
-from activeseg.model.scan import Scan
+from activeseg.model.scan import Scan, whole_box
 
 __all__ = ["ForeignModel", "Shown"]
 
@@ -46,8 +46,7 @@ class Shown:
     @property
     def whole(self) -> Box:
         """All of it."""
-        a, b, c = (slice(0, n) for n in self.frame.shape)
-        return (a, b, c)
+        return whole_box(self.frame.shape)
 
 
 class ForeignModel(SegmentationModel):
@@ -95,7 +94,7 @@ class ForeignModel(SegmentationModel):
         shown = self.show(scan)
         self.network.eval()
         logits = self.logits(shown.image)
-        everything = _whole(scan)
+        everything = scan.box
         softmax = shown.frame.back(logits.softmax(dim=0), shown.whole, everything).numpy()
         if self._answers.probabilities:
             yield View(None, softmax)
@@ -220,11 +219,6 @@ class ForeignModel(SegmentationModel):
 def _scripted_dropout(network: nn.Module) -> list[nn.Module]:
     scripted = [m for m in network.modules() if isinstance(m, torch.jit.ScriptModule)]
     return [m for m in scripted if str(m.original_name).endswith(("Dropout", "Dropout3d"))]
-
-
-def _whole(scan: Scan) -> Box:
-    s, p, left = (slice(0, n) for n in scan.shape)
-    return (s, p, left)
 
 
 def _transform(step: Step, where: str) -> transforms.Transform:

@@ -7,6 +7,7 @@ where the planes disagree.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,9 +30,10 @@ from activeseg.model.network import (
     pick_device,
     seeded,
 )
+from activeseg.model.passes import Passes
 from activeseg.model.precision import autocast
 from activeseg.model.protocol import SegmentationModel, View
-from activeseg.model.scan import Box, Scan, axis_of
+from activeseg.model.scan import Box, Scan, axis_of, grown, within
 from activeseg.model.slices import resize
 from activeseg.model.supervised import SupervisedUNet
 
@@ -40,7 +42,11 @@ __all__ = ["SliceModel", "dropout_only", "moved", "padded_logits"]
 WINDOW = 192
 """Rows and columns that the network sees at once at the most."""
 
-SLICES_AT_ONCE = 24
+PIXELS_AT_ONCE = 1 << 18
+"""Of the slices, or windows, that go through the network together."""
+
+MARGIN = 8
+"""Voxels round a part that the network is shown with it, where there are any."""
 
 MOST_MOVED = 2
 MOST_SCALED = 0.1
@@ -87,7 +93,7 @@ class SliceModel(SegmentationModel):
     def probabilities(self, scan: Scan) -> npt.NDArray[np.float32]:
         """Softmax `[C, S, P, L]` of the whole scan, without chance: the mean of its views."""
         self._network.eval()
-        return self._fused(scan)[0]
+        return self._fused(scan, scan.box)[0]
 
     def views(self, scan: Scan) -> Iterator[View]:
         """Softmax `[C, S, P, L]`, energy and sides of the scan, in one plane after the other."""
@@ -96,26 +102,29 @@ class SliceModel(SegmentationModel):
         if isinstance(self._network, SupervisedUNet):
             answer = self._network.with_sides
         for plane in scan.planes:
-            main, *sides, energy = self._fused(replace(scan, planes=(plane,)), answer, True)
-            labels = [side.argmax(axis=0).astype(np.uint8) for side in sides]
-            yield View(plane, main, energy[0], labels)
+            one = replace(scan, planes=(plane,))
+            main, *sides, energy = self._fused(one, scan.box, answer, view=True)
+            yield View(plane, main, energy[0], [side[0].astype(np.uint8) for side in sides])
 
     def samples(
         self, scan: Scan, passes: int, seed: int, box: Box
     ) -> Iterator[npt.NDArray[np.float32]]:
         """MC dropout (Gal 2017): softmax maps `[C, s, p, l]` of one part of the scan.
 
-        Each pass looks in one of the planes, in turn: as many opinions for a fraction of the work
-        of asking all planes each time, and their spread shows where the planes disagree.
+        Each pass looks in one of the planes, evenly: as many opinions for a fraction of the work
+        of asking all planes each time, and their spread shows where the planes disagree. The
+        passes of a plane share what comes before the first dropout layer.
         """
-        part = scan.part(box)
-        for number in range(passes):
-            plane = scan.planes[number % len(scan.planes)]
-            with seeded(seed * 1009 + number):
+        for turn, plane in enumerate(scan.planes):
+            count = len(range(turn, passes, len(scan.planes)))
+            if not count:
+                return
+            one, chance = replace(scan, planes=(plane,)), seed * 1009 + turn
+            with seeded(chance):
                 dropout_only(self._network)
-                sample = self._fused(replace(part, planes=(plane,)))[0]
+                found = self._fused(one, box, Passes(self._network, count, chance))
                 self._network.eval()
-            yield sample
+            yield from found
 
     def augmented(
         self, scan: Scan, passes: int, seed: int, box: Box
@@ -126,7 +135,6 @@ class SliceModel(SegmentationModel):
         voxels along each axis. It is not mirrored: left and right are different structures.
         """
         self._network.eval()
-        part = scan.part(box)
         rng = np.random.default_rng(seed)
         for _ in range(passes):
             steps = rng.integers(-MOST_MOVED, MOST_MOVED + 1, size=3)
@@ -134,63 +142,96 @@ class SliceModel(SegmentationModel):
                 rng.uniform(1 - MOST_SCALED, 1 + MOST_SCALED),
                 rng.uniform(-MOST_SCALED, MOST_SCALED),
             )
-            changed = (scale * moved(part.channels, steps) + shift).astype(np.float32)
-            yield moved(self._fused(replace(part, channels=changed))[0], -steps)
+            changed = (scale * moved(scan.channels, steps) + shift).astype(np.float32)
+            # Room for the way back, so that no edge is repeated where the volume goes on.
+            room = grown(box, (MOST_MOVED,) * 3, scan.shape)
+            found = self._fused(replace(scan, channels=changed), room)[0]
+            inside = (slice(None), *within(box, room))
+            yield np.ascontiguousarray(moved(found, -steps)[inside])
 
     def snapshots(self, scan: Scan, box: Box) -> Iterator[npt.NDArray[np.float32]]:
         """One answer of each kept member of the training run, the network itself last."""
-        part = scan.part(box)
         latest = {name: value.clone() for name, value in self._network.state_dict().items()}
         for weights in (*self._members, latest):
             self._network.load_state_dict(weights)
             try:
-                found = self._fused(part)[0]
+                found = self._fused(scan, box)[0]
             finally:
                 self._network.load_state_dict(latest)
             yield found
 
     def _fused(
-        self, scan: Scan, answer: Answer | None = None, with_energy: bool = False
+        self, scan: Scan, box: Box, answer: Answer | None = None, view: bool = False
     ) -> list[npt.NDArray[np.float32]]:
-        """Mean of the planes' softmax maps, for each output; the main output's energy last."""
+        """Mean over the planes of what `_maps` gives, in a box.
+
+        Of each plane only the slices through the box are looked at, with what is round them.
+        """
         answer = answer or self._network
+        shape = tuple(side.stop - side.start for side in box)
         totals: list[npt.NDArray[np.float32]] = []
         for plane in scan.planes:
-            axis = axis_of(plane) + 1
-            for first in range(0, scan.shape[axis - 1], SLICES_AT_ONCE):
-                last = min(first + SLICES_AT_ONCE, scan.shape[axis - 1])
-                found = self._maps(scan, plane, range(first, last), answer, with_energy)
+            axis = axis_of(plane)
+            reach = tuple(1 if each == axis else MARGIN for each in range(3))
+            around = grown(box, reach, scan.shape)
+            part, inside = scan.part(around), within(box, around)
+            rows, columns = (side for each, side in enumerate(inside) if each != axis)
+            together = max(1, PIXELS_AT_ONCE * part.shape[axis] // math.prod(part.shape))
+            start = inside[axis].start
+            for first in range(0, shape[axis], together):
+                last = min(first + together, shape[axis])
+                indices = range(start + first, start + last)
+                found = self._maps(part, plane, indices, answer, view)
                 for output in found[len(totals) :]:
-                    totals.append(np.zeros((output.shape[1], *scan.shape), dtype=np.float32))
+                    totals.append(np.zeros((output.shape[1], *shape), dtype=np.float32))
                 for total, output in zip(totals, found, strict=True):
-                    np.moveaxis(total, axis, 0)[first:last] += output
+                    np.moveaxis(total, axis + 1, 0)[first:last] += output[:, :, rows, columns]
         for total in totals:
             total /= len(scan.planes)
         return totals
 
     def _maps(
-        self, scan: Scan, plane: Plane, indices: range, answer: Answer, with_energy: bool
+        self, scan: Scan, plane: Plane, indices: range, answer: Answer, view: bool
     ) -> list[npt.NDArray[np.float32]]:
-        """Softmax `[N, C, H, W]` of some slices of one plane at the scan's own pixel size.
+        """Maps `[N, ..., H, W]` of some slices of one plane at the scan's own pixel size.
 
-        One map an output of the network; with energy, `[N, 1, H, W]` of the main output at the end.
+        The softmax of each output of the network. Of a view the softmax of the main output, the
+        labels of the others, and the energy of the main output.
         """
-        classes = 1 + len(self.config.structures)
-        stacks = torch.from_numpy(np.stack([scan.seen(plane, index) for index in indices]))
+        stacks = torch.from_numpy(scan.seen(plane, indices))
         pixels = resize(stacks, scan.pixel_mm(plane), self.config.pixel_mm)
         device = next(self._network.parameters()).device
-        outputs = padded_logits(answer, pixels, device).split(classes, dim=1)
-        maps = [logits.softmax(dim=1) for logits in outputs]
-        if with_energy:
-            maps.append(-outputs[0].logsumexp(dim=1, keepdim=True))
-        found = []
-        for each in maps:
-            if each.shape[2:] != stacks.shape[2:]:
-                each = nn.functional.interpolate(
-                    each, size=stacks.shape[2:], mode="bilinear", align_corners=False
-                )
-            found.append(each.cpu().numpy())
-        return found
+        logits = padded_logits(answer, pixels, device)
+        size = (stacks.shape[2], stacks.shape[3])
+        outputs = logits.split(1 + len(self.config.structures), dim=1)
+        if not view:
+            maps = [_sized(each.softmax(dim=1), size) for each in outputs]
+        else:
+            main, *sides = outputs
+            maps = [_sized(main.softmax(dim=1), size)]
+            maps += [_labels(_sized(side, size)) for side in sides]
+            maps.append(_sized(-main.logsumexp(dim=1, keepdim=True), size))
+        return [each.cpu().numpy() for each in maps]
+
+
+def _sized(maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Maps `[N, channels, H, W]` brought to a number of rows and columns."""
+    if tuple(maps.shape[2:]) == size:
+        return maps
+    return nn.functional.interpolate(maps, size=size, mode="bilinear", align_corners=False)
+
+
+def _labels(logits: torch.Tensor) -> torch.Tensor:
+    """The likeliest class, `[N, 1, H, W]`.
+
+    On a processor torch's argmax over a middle axis takes ten times as long.
+    """
+    best, found = logits[:, :1], torch.zeros_like(logits[:, :1])
+    for channel in range(1, logits.shape[1]):
+        each = logits[:, channel : channel + 1]
+        found = torch.where(each > best, channel, found)
+        best = torch.maximum(best, each)
+    return found
 
 
 def moved(
@@ -221,7 +262,8 @@ def padded_logits(answer: Answer, images: torch.Tensor, device: torch.device) ->
         if window == tuple(padded.shape[2:]):
             logits = answer(padded.to(device))
         else:
-            inferer = SlidingWindowInferer(window, sw_batch_size=SLICES_AT_ONCE, mode="gaussian")
+            together = PIXELS_AT_ONCE // WINDOW**2
+            inferer = SlidingWindowInferer(window, sw_batch_size=together, mode="gaussian")
             # Windows are blended in single precision, whatever the network answers in.
             blended = inferer(padded.to(device), lambda part: answer(part).float())
             logits = cast(torch.Tensor, blended)

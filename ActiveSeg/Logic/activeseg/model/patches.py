@@ -1,4 +1,4 @@
-"""Training patches: cut out of annotated slices, turned, scaled and changed in their grey values.
+"""Training patches: cut out of annotated slices, turned, bent and changed in their grey values.
 
 One interpolation a patch cuts and turns at once, and grey values are changed for the whole batch;
 a chain of transforms over single patches took as long as the network itself (docs/experiments.md).
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch.nn.functional import grid_sample
+from torch.nn.functional import grid_sample, interpolate
 
 from activeseg.model.scan import PLACES
 from activeseg.model.slices import LabelledSlice, Sampler, Window
@@ -22,6 +22,10 @@ MOST_TURNED = 0.25
 MOST_SCALED = 0.15
 MOST_SHEARED = 0.1
 """Share of the patches that are turned; radians, and parts of one, in either direction."""
+
+BENT_SHARE, BENT_PIXELS, KNOT_PIXELS, FEW_SLICES = 0.8, 1.5, 6.5, 100
+"""Share of the patches that are bent, standard deviation of the bends and their distance; of more
+slices than so few a smaller share, as they show themselves how shapes differ."""
 
 NOISE_SHARE, NOISE = 0.3, 0.1
 GREY_SHARE, MOST_GREY = 0.5, 0.2
@@ -72,10 +76,12 @@ class Patches:
     def __init__(self, slices: Sequence[LabelledSlice], patch: tuple[int, int], seed: int) -> None:
         self._sampler = Sampler(slices, patch, np.random.default_rng(seed))
         self._chance = torch.Generator().manual_seed(seed)
+        self._bent_share = BENT_SHARE * min(1.0, FEW_SLICES / len(slices))
 
     def draw(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Images `[N, channels, h, w]` and labels `[N, 1, h, w]` of a batch."""
-        pairs = [cut(self._sampler.draw(), offsets) for offsets in self._turned(count)]
+        moved = self._turned(count) + self._bends(count)
+        pairs = [cut(self._sampler.draw(), offsets) for offsets in moved]
         images, labels = zip(*pairs, strict=True)
         return self._changed(torch.cat(images)), torch.cat(labels)
 
@@ -91,6 +97,19 @@ class Patches:
         matrix = turn @ (torch.eye(2) + bend * some.view(count, 1, 1))
         offsets = plain_offsets(self._sampler.patch)
         return (offsets.view(1, -1, 2) @ matrix.mT).view(count, *offsets.shape)
+
+    def _bends(self, count: int) -> torch.Tensor:
+        """How far each pixel of some patches is moved, smoothly, `[N, h, w, 2]` pixels (x, y).
+
+        Organs differ in shape by more than turning and scaling (elastic deformation: Simard et
+        al., ICDAR 2003).
+        """
+        patch = self._sampler.patch
+        knots = [max(2, round((size - 1) / KNOT_PIXELS) + 1) for size in patch]
+        field = torch.randn((count, 2, *knots), generator=self._chance) * BENT_PIXELS
+        smooth = interpolate(field, size=patch, mode="bicubic", align_corners=True)
+        some = self._some(count, self._bent_share).view(count, 1, 1, 1)
+        return smooth.permute(0, 2, 3, 1) * some
 
     def _changed(self, images: torch.Tensor) -> torch.Tensor:
         """Other grey values, as from another scanner, and a place that is a little off."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -12,7 +13,18 @@ from activeseg.cohort.geometry import Geometry
 from activeseg.errors import CohortError
 from activeseg.keys import Plane
 
-__all__ = ["CHANNELS", "PLACES", "Box", "Scan", "axis_of", "grey_scan", "make_scan"]
+__all__ = [
+    "CHANNELS",
+    "PLACES",
+    "Box",
+    "Scan",
+    "axis_of",
+    "grey_scan",
+    "grown",
+    "make_scan",
+    "whole_box",
+    "within",
+]
 
 Box: TypeAlias = tuple[slice, slice, slice]
 """A part of a canonical array `[S, P, L]`."""
@@ -55,42 +67,39 @@ class Scan:
         s, p, left = self.channels.shape[1:]
         return (s, p, left)
 
+    @property
+    def box(self) -> Box:
+        """All of it."""
+        return whole_box(self.shape)
+
     def pixel_mm(self, plane: Plane) -> tuple[float, float]:
         """Millimetres between rows and between columns of a slice `[H, W]` of this plane."""
         row, column = (mm for axis, mm in enumerate(self.spacing) if axis != axis_of(plane))
         return (row, column)
 
-    def stack(self, plane: Plane, index: int) -> npt.NDArray[np.float32]:
-        """A slice with its two neighbours as channels, `[3 * channels, H, W]`.
+    def seen(self, plane: Plane, indices: Sequence[int]) -> npt.NDArray[np.float32]:
+        """What the network is shown of slices, `[N, 3 * channels + PLACES, H, W]`.
 
-        At the first and last slice the missing neighbour is the slice itself.
+        Each slice between its two neighbours, and where each pixel lies in the whole volume, from
+        -1 to 1 along S, P and L (Liu et al., NeurIPS 2018, CoordConv): patients lie in scanners
+        alike, and left and right look alike. At the first and last slice the missing neighbour is
+        the slice itself.
 
         Args:
             plane: The plane.
-            index: Index of the slice along the canonical axis.
+            indices: Indices of the slices along the canonical axis.
         """
-        axis = axis_of(plane) + 1
-        last = self.channels.shape[axis] - 1
-        near = [min(max(index + step, 0), last) for step in (-1, 0, 1)]
-        slices = np.take(self.channels, near, axis=axis)
-        in_front = np.moveaxis(slices, axis, 0)
-        return in_front.reshape(-1, *in_front.shape[2:])
-
-    def seen(self, plane: Plane, index: int) -> npt.NDArray[np.float32]:
-        """What the network is shown of a slice, `[3 * channels + PLACES, H, W]`.
-
-        The slice and its neighbours, and where each pixel lies in the whole volume, from -1 to 1
-        along S, P and L (Liu et al., NeurIPS 2018, CoordConv): patients lie in scanners alike, and
-        left and right look alike.
-        """
-        grey = self.stack(plane, index)
-        seen = np.empty((len(grey) + PLACES, *grey.shape[1:]), dtype=np.float32)
-        seen[: len(grey)] = grey
         axis = axis_of(plane)
         down, across = (each for each in range(3) if each != axis)
-        seen[len(grey) + axis] = self._places(axis)[index]
-        seen[len(grey) + down] = self._places(down)[:, None]
-        seen[len(grey) + across] = self._places(across)[None]
+        slices = np.moveaxis(self.channels, axis + 1, 0)
+        at = np.asarray(indices)
+        near = np.clip(at[:, None] + (-1, 0, 1), 0, len(slices) - 1)
+        grey = 3 * len(self.channels)
+        seen = np.empty((len(at), grey + PLACES, *slices.shape[2:]), dtype=np.float32)
+        seen[:, :grey] = slices[near].reshape(len(at), grey, *slices.shape[2:])
+        seen[:, grey + axis] = self._places(axis)[at, None, None]
+        seen[:, grey + down] = self._places(down)[:, None]
+        seen[:, grey + across] = self._places(across)
         return seen
 
     def part(self, box: Box) -> Scan:
@@ -111,6 +120,30 @@ class Scan:
         count = (self.whole or self.shape)[axis]
         every = np.linspace(-1, 1, count, dtype=np.float32) if count > 1 else np.zeros(1, "f4")
         return every[self.corner[axis] : self.corner[axis] + self.shape[axis]]
+
+
+def whole_box(shape: tuple[int, int, int]) -> Box:
+    """All of an array of this shape."""
+    s, p, left = (slice(0, count) for count in shape)
+    return (s, p, left)
+
+
+def grown(box: Box, reach: tuple[int, ...], shape: tuple[int, int, int]) -> Box:
+    """A box with so many voxels more on both sides of each axis, where the array has them."""
+    s, p, left = (
+        slice(max(0, side.start - more), min(count, side.stop + more))
+        for side, more, count in zip(box, reach, shape, strict=True)
+    )
+    return (s, p, left)
+
+
+def within(box: Box, outer: Box) -> Box:
+    """Where a box lies in another one that holds it."""
+    s, p, left = (
+        slice(side.start - around.start, side.stop - around.start)
+        for side, around in zip(box, outer, strict=True)
+    )
+    return (s, p, left)
 
 
 def axis_of(plane: Plane) -> int:

@@ -97,7 +97,7 @@ def labelled_slice(
         target_mm: The network's pixel size.
     """
     pixel_mm = scan.pixel_mm(plane)
-    image = resize(torch.from_numpy(scan.seen(plane, index))[None], pixel_mm, target_mm)[0]
+    image = resize(torch.from_numpy(scan.seen(plane, [index])), pixel_mm, target_mm)[0]
     known = torch.from_numpy(np.ascontiguousarray(channels)).float()[None, None] + 1
     label = torch.nn.functional.interpolate(known, size=image.shape[1:], mode="nearest-exact")
     return LabelledSlice(image.half(), label[0].byte())

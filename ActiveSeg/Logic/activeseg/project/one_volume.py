@@ -14,10 +14,10 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
-from activeseg.cost import STANDARD, Answer, expected_seconds
+from activeseg.cost import STANDARD, Answer, expected_answers
 from activeseg.keys import Plane
 from activeseg.model.protocol import Box, SegmentationModel
-from activeseg.model.scan import Scan, axis_of
+from activeseg.model.scan import Scan, axis_of, grown
 from activeseg.project.predictions import Prediction, Scores
 from activeseg.quality import (
     LEAST_VOXELS,
@@ -60,13 +60,13 @@ class Scoring:
         passes: How many; the members of a training run are as many as were kept.
         band_pixels: Reach of the band round the predicted foreground, in working pixels.
         margin: Voxels that the sampled box is larger than the band on each side, so that the
-            network sees the band's surroundings.
+            slices beside what is predicted are judged, too.
     """
 
     samples: Source = "dropout"
     passes: int = 6
     band_pixels: float = 2.0
-    margin: int = 8
+    margin: int = 2
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def _look(
     proposal = plain.argmax(axis=0).astype(np.uint8)
     reach = scoring.band_pixels * pixel_mm
     band = foreground_band(proposal, scan.spacing, reach, 1 - plain[0])
-    box = _box(band, scoring.margin)
+    box = grown(_box(band), (scoring.margin,) * 3, scan.shape)
     sums, labels = RunningSamples(), []
     for sample in _samples(model, scan, scoring, seed, box):
         labels.append(sample.argmax(axis=0).astype(np.uint8))
@@ -261,19 +261,16 @@ def _fill(inside: Labels, structures: int, axis: int) -> npt.NDArray[np.float64]
 def _answers(seen: _Seen, plane: Plane) -> list[Answer]:
     """What answering each slice is expected to cost a standard clinician."""
     axis = axis_of(plane)
-    structures = range(1, len(seen.names) + 1)
-    pixel_mm = seen.scan.pixel_mm(plane)
     nothing = Answer(STANDARD.overhead_s, "confirm", 0.0, None, 0.0)
     answers = [nothing] * seen.proposal.shape[axis]
-    first = seen.box[axis].start
-    inside = np.moveaxis(seen.proposal[seen.box], axis, 0)
-    samples = np.moveaxis(seen.samples, axis + 1, 0)
-    for number, (shown, passes) in enumerate(zip(inside, samples, strict=True)):
-        # What the model proposes outside the box is nothing, as the box holds its foreground.
-        if shown.any() or passes.any():
-            answers[first + number] = expected_seconds(
-                passes, shown, structures, pixel_mm, STANDARD
-            )
+    # What the model proposes outside the box is nothing, as the box holds its foreground.
+    answers[seen.box[axis]] = expected_answers(
+        np.moveaxis(seen.samples, axis + 1, 1),
+        np.moveaxis(seen.proposal[seen.box], axis, 0),
+        range(1, len(seen.names) + 1),
+        seen.scan.pixel_mm(plane),
+        STANDARD,
+    )
     return answers
 
 
@@ -293,12 +290,11 @@ def _doubts(seen: _Seen, plane: Plane) -> list[str]:
     return words
 
 
-def _box(band: npt.NDArray[np.bool_], margin: int) -> Box:
-    """The smallest box that holds the band, larger by a margin where the volume allows."""
+def _box(band: npt.NDArray[np.bool_]) -> Box:
+    """The smallest box that holds the band."""
     sides = []
     for axis in range(3):
         others = tuple(each for each in range(3) if each != axis)
         filled = np.flatnonzero(band.any(axis=others))
-        start, stop = int(filled[0]) - margin, int(filled[-1]) + 1 + margin
-        sides.append(slice(max(0, start), min(band.shape[axis], stop)))
+        sides.append(slice(int(filled[0]), int(filled[-1]) + 1))
     return (sides[0], sides[1], sides[2])

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from activeseg.keys import Plane, SliceKey
-from activeseg.model.features import slice_features, slice_information
+from activeseg.model.features import slice_centrality, slice_features, slice_information
 from activeseg.progress import Progress
 from activeseg.project.folder import Project
 from activeseg.project.scans import read_scan
@@ -58,7 +58,8 @@ def with_features(
                 if features is None:
                     features = np.zeros((len(wanted), found.shape[1]), dtype=np.float32)
                 features[there] = found
-                information[there] = slice_information(scan, plane)[order]
+                worth = slice_information(scan, plane)
+                information[there] = (worth * slice_centrality(len(worth)))[order]
             stage.advance()
     if features is None:
         features = np.zeros((0, 1), dtype=np.float32)

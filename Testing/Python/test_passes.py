@@ -1,0 +1,172 @@
+"""Passes side by side: each is a pass of its own, and what chance has no part in is done once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from monai.networks.nets import AttentionUnet, BasicUNet, DynUNet, SegResNet, UNet, VNet
+from torch import nn
+
+from activeseg.model.inference import dropout_only
+from activeseg.model.network import NetworkConfig, build, seeded
+from activeseg.model.passes import Passes
+
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    "built-in": lambda: build(NetworkConfig(1, (1, 2), 1.0, "mr")),
+    "unet": lambda: UNet(
+        spatial_dims=3,
+        in_channels=1,
+        out_channels=3,
+        channels=(4, 8, 8),
+        strides=(2, 2),
+        num_res_units=1,
+        dropout=0.2,
+    ),
+    "basic-unet": lambda: BasicUNet(
+        spatial_dims=2, in_channels=2, out_channels=3, features=(4, 4, 8, 8, 8, 4), dropout=0.2
+    ),
+    "dyn-unet": lambda: DynUNet(2, 1, 3, [3, 3, 3], [1, 2, 2], [2, 2], dropout=0.2, res_block=True),
+    "attention-unet": lambda: AttentionUnet(2, 1, 3, (4, 8), (2,), dropout=0.2),
+    "segresnet": lambda: SegResNet(
+        2, 8, 1, 3, dropout_prob=0.2, blocks_down=(1, 1), blocks_up=(1,)
+    ),
+    "vnet": lambda: VNet(spatial_dims=2, in_channels=1, out_channels=3),
+}
+
+
+def images_for(name: str, count: int = 2) -> torch.Tensor:
+    shape = {"built-in": (6, 16, 24), "unet": (1, 8, 8, 8), "basic-unet": (2, 32, 32)}
+    size = (count, *shape.get(name, (1, 32, 32)))
+    return torch.rand(size, generator=torch.Generator().manual_seed(1))
+
+
+def ready(name: str, seed: int = 3) -> nn.Module:
+    with seeded(seed):
+        network = NETWORKS[name]()
+    dropout_only(network)
+    return network
+
+
+def counted(forward: Callable[..., torch.Tensor], rows: list[int]) -> Callable[..., torch.Tensor]:
+    def call(images: torch.Tensor) -> torch.Tensor:
+        rows.append(len(images))
+        return forward(images)
+
+    return call
+
+
+class Sure:
+    """Passes in which dropout keeps everything, so that the answer is known."""
+
+    def integers(self, low: int, high: int, size: int, dtype: type) -> np.ndarray:
+        return np.full(size, 0x7FFF7FFF7FFF7FFF, dtype=np.uint64)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_passes_differ_and_are_fixed_by_their_seed(name: str) -> None:
+    network, images = ready(name), images_for(name)
+    with torch.inference_mode(), seeded(0):
+        found = Passes(network, 3, 5)(images)
+    with torch.inference_mode(), seeded(0):
+        again = Passes(network, 3, 5)(images)
+    assert found.shape == (2, 3 * 3, *images.shape[2:])
+    first, second, third = found.chunk(3, dim=1)
+    assert not torch.equal(first, second)
+    assert not torch.equal(second, third)
+    assert torch.equal(found, again)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_without_chance_every_pass_is_the_plain_answer(name: str) -> None:
+    """What is computed once and repeated is what each pass would have computed."""
+    network, images = ready(name), images_for(name, count=5)
+    for layer in network.modules():
+        if isinstance(layer, nn.modules.dropout._DropoutNd):
+            layer.p = 0.0
+    with torch.inference_mode():
+        found = Passes(network, 2, 5)(images)
+        for each in found.chunk(2, dim=1):
+            torch.testing.assert_close(each, network(images), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["built-in", "unet", "basic-unet", "attention-unet"])
+def test_where_dropout_keeps_everything_the_answer_is_known(name: str) -> None:
+    """The same with dropout in place, which divides by the share that is kept."""
+    network, images = ready(name), images_for(name)
+    passes = Passes(network, 2, 5)
+    passes._rng = Sure()
+    with torch.inference_mode():
+        found = passes(images)
+        for layer in network.modules():
+            if isinstance(layer, nn.Dropout) and layer.p > 0:
+                layer.register_forward_hook(lambda m, _, out: out / (1 - m.p))
+        plain = network.eval()(images)
+    for each in found.chunk(2, dim=1):
+        torch.testing.assert_close(each, plain, rtol=1e-4, atol=1e-5)
+
+
+def test_what_comes_before_chance_is_computed_once() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 2, 1), nn.ReLU(), nn.Dropout(0.5), nn.Conv2d(2, 3, 1))
+    dropout_only(network)
+    rows: dict[int, list[int]] = {0: [], 1: [], 3: []}
+    for place, seen in rows.items():
+        layer = network[place]
+        layer.forward = counted(layer.forward, seen)
+    Passes(network, 3, 0)(torch.rand(7, 1, 8, 8))
+    # Seven images by three passes: at most seven rows at once where chance decides.
+    assert rows == {0: [2, 2, 2, 1], 1: [2, 2, 2, 1], 3: [6, 6, 6, 3]}
+
+
+def test_what_overwrites_its_input_does_not_spoil_what_is_remembered() -> None:
+    class Skipping(nn.Module):
+        """The skipped tensor is overwritten after it was used, and used again with chance."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.down = nn.Conv2d(1, 2, 1)
+            self.drop = nn.Dropout(0.5)
+            self.over = nn.ReLU(inplace=True)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            before = self.down(images)
+            return self.drop(before) * 0 + self.over(before)
+
+    with seeded(0):
+        network = Skipping()
+    dropout_only(network)
+    images = torch.randn(2, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        found = Passes(network, 2, 0)(images)
+        wanted = network.down(images).relu()
+    assert all(torch.equal(each, wanted) for each in found.chunk(2, dim=1))
+
+
+def test_the_network_is_left_as_it_was() -> None:
+    network, images = ready("built-in"), images_for("built-in")
+    network.eval()
+    with torch.inference_mode():
+        plain = network(images)
+        dropout_only(network)
+        Passes(network, 2, 0)(images)
+        network.eval()
+        assert torch.equal(network(images), plain)
+    assert not any("forward" in module.__dict__ for module in network.modules())
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5])
+def test_values_are_dropped_with_the_layer_s_chance(p: float) -> None:
+    network = nn.Sequential(nn.Dropout(p))
+    dropout_only(network)
+    with torch.inference_mode():
+        found = Passes(network, 4, 0)(torch.ones(3, 2, 101, 103))
+    dropped = found == 0
+    # Of 249,672 values: five standard errors of their share.
+    assert dropped.float().mean().item() == pytest.approx(p, abs=5 * (p * (1 - p) / 249672) ** 0.5)
+    torch.testing.assert_close(found[~dropped], torch.full_like(found[~dropped], 1 / (1 - p)))
+    # No two passes, images or channels share a mask.
+    masks = dropped.reshape(24, -1).float()
+    together = torch.corrcoef(masks) - torch.eye(24)
+    assert together.abs().max().item() < 0.06

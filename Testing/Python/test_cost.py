@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from activeseg.contour import components, contour_mm
 from activeseg.cost import (
     FAST,
     SLOW,
@@ -17,8 +18,6 @@ from activeseg.cost import (
     TIME_MODELS,
     Answer,
     answer_seconds,
-    components,
-    contour_mm,
     correct_seconds,
     draw_seconds,
     expected_answers,
@@ -252,10 +251,21 @@ def test_expectation_over_one_sample_is_the_correction_into_it(labels: np.ndarra
 def test_prior_before_any_model() -> None:
     # A disc a fifth as wide as a slice of 50 x 200 mm (100 mm in the geometric mean).
     contour = math.pi * 20
-    assert prior_answer(1, (50, 200), STANDARD).seconds == pytest.approx(
+    assert prior_answer([None], (50, 200), 80, STANDARD).seconds == pytest.approx(
         10 + 0.5 * (4 + contour / 4)
     )
-    answer = prior_answer(2, (100, 100), FAST)
+    answer = prior_answer([None, None], (100, 100), 80, FAST)
     assert answer.seconds == pytest.approx(5 + 4 + contour / 8)
     assert (answer.how, answer.drawn, answer.correct_s) == ("draw", True, None)
     assert answer.contour_mm == pytest.approx(contour)
+
+
+def test_prior_of_a_structure_of_a_known_size() -> None:
+    # A ball of 40 mm in 160 mm is on a quarter of the slices, 10 pi mm wide there in the mean.
+    answer = prior_answer([40.0], (300, 300), 160, STANDARD)
+    assert answer.contour_mm == pytest.approx(0.25 * math.pi * 10 * math.pi)
+    assert answer.seconds == pytest.approx(10 + 0.25 * 4 + answer.contour_mm / 4)
+    both = prior_answer([40.0, None], (100, 100), 160, STANDARD)
+    assert both.contour_mm == pytest.approx(answer.contour_mm + 0.5 * math.pi * 20)
+    larger = prior_answer([400.0], (300, 300), 160, STANDARD)
+    assert larger.contour_mm == pytest.approx(math.pi * 100 * math.pi)

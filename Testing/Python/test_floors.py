@@ -19,7 +19,7 @@ FLOORS = {
     "errors": 0, "progress": 0, "keys": 0, "files": 0,
     "cohort": 1, "annotations": 1,
     "model": 2,
-    "uncertainty": 3, "representativeness": 3, "quality": 3, "cost": 3, "minutes": 3,
+    "uncertainty": 3, "representativeness": 3, "quality": 3, "contour": 2, "cost": 3, "minutes": 3,
     "sampling": 4,
     "project": 5,
     "oracle": 6, "phantom": 6, "loop": 6, "report": 6, "benchmark": 6,

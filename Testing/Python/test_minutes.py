@@ -425,7 +425,7 @@ def test_each_column_is_learned_from(one, other):
 
 def test_slices_without_a_model_teach_how_slow_one_is():
     """The one-shot batch, blank and without a Dice, against the first proposals."""
-    blank = prior_answer(2, (60.0, 40.0), STANDARD)
+    blank = prior_answer([None, None], (60.0, 40.0), 50.0, STANDARD)
     one_shot = Work.of_answers([blank] * 30, [False] * 30, [None] * 30)
     assert np.isnan(one_shot.expected_dice).all()
     model = MinutesModel.fit(one_shot, 2 * one_shot.prior_s * noise(0, 30), ["ann"] * 30, "ann")

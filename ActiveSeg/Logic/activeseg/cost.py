@@ -16,7 +16,8 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+
+from activeseg.contour import components, contour_mm, cropped
 
 __all__ = [
     "FAST",
@@ -27,8 +28,6 @@ __all__ = [
     "How",
     "TimeModel",
     "answer_seconds",
-    "components",
-    "contour_mm",
     "correct_seconds",
     "draw_seconds",
     "expected_answers",
@@ -103,63 +102,6 @@ class _Outline(NamedTuple):
 
     components: float
     contour_mm: float
-
-
-def contour_mm(
-    masks: npt.NDArray[np.bool_], spacing: tuple[float, float]
-) -> npt.NDArray[np.float64]:
-    """Length of the marching-squares contour at level 0.5, in mm.
-
-    Args:
-        masks: `[..., H, W]`; outside the array counts as background, so that a mask touching
-            the border is closed there.
-        spacing: `(row_mm, col_mm)` of a pixel.
-
-    Returns:
-        `[...]`, one length a mask.
-    """
-    row_mm, col_mm = spacing
-    corner = float(np.hypot(row_mm / 2, col_mm / 2))
-    # The level runs through the middles of a cell's edges, so a cell's length follows from its
-    # four corners alone. Bits: 1 upper left, 2 upper right, 4 lower left, 8 lower right. The two
-    # readings of a diagonal pair (6, 9) have the same length.
-    length = np.full(16, corner)
-    length[[0, 15]] = 0.0
-    length[[3, 12]] = col_mm
-    length[[5, 10]] = row_mm
-    length[[6, 9]] = 2 * corner
-
-    margin = [(0, 0)] * (masks.ndim - 2) + [(1, 1), (1, 1)]
-    bits = np.pad(masks, margin).astype(np.uint8)
-    upper, lower = bits[..., :-1, :], bits[..., 1:, :]
-    cells = upper[..., :-1] | upper[..., 1:] << 1 | lower[..., :-1] << 2 | lower[..., 1:] << 3
-    total: npt.NDArray[np.float64] = length[cells].sum(axis=(-2, -1))
-    return total
-
-
-def components(masks: npt.NDArray[np.bool_], min_pixels: int = 1) -> npt.NDArray[np.intp]:
-    """Number of 8-connected components with at least `min_pixels` pixels.
-
-    Args:
-        masks: `[..., H, W]`; different masks do not touch.
-        min_pixels: The smallest component that counts.
-
-    Returns:
-        `[...]`, one number a mask.
-    """
-    height, width = masks.shape[-2:]
-    stack = masks.reshape(-1, height, width)
-    neighbours = np.zeros((3, 3, 3), dtype=bool)
-    neighbours[1] = True
-    labels, _ = ndimage.label(stack, structure=neighbours)
-    inside = np.flatnonzero(labels)
-    component = labels.ravel()[inside]
-    large = np.bincount(component) >= max(1, min_pixels)
-    # The mask of each component: of all its pixels the last one says it, as they all say the same.
-    mask = np.zeros(len(large), dtype=np.intp)
-    mask[component] = inside // (height * width)
-    found = np.bincount(mask[large], minlength=len(stack))
-    return found.reshape(masks.shape[:-2])
 
 
 def draw_seconds(
@@ -263,20 +205,31 @@ def expected_answers(
     ]
 
 
-def prior_answer(structures: int, extent_mm: tuple[float, float], model: TimeModel) -> Answer:
+def prior_answer(
+    sizes_mm: Sequence[float | None],
+    extent_mm: tuple[float, float],
+    depth_mm: float,
+    model: TimeModel,
+) -> Answer:
     """Expected answer to a slice before any model exists, without the first-slice overhead.
 
-    A prior, not a measurement: each structure is on every second slice, as one disc a fifth as
-    wide as the slice.
+    A prior, not a measurement. A structure of a known size is a ball: it is on as many slices as
+    its diameter spans, pi / 4 of it wide in the mean. One of which nothing is known is on every
+    second slice, as one disc a fifth as wide as the slice.
 
     Args:
-        structures: How many structures there are to segment.
+        sizes_mm: Typical diameter of each structure; None where nobody knows.
         extent_mm: Height and width of the slice.
+        depth_mm: Of the volume, across its slices.
         model: How fast the clinician is.
     """
-    contour_mm = math.pi * PRIOR_WIDTH * math.sqrt(extent_mm[0] * extent_mm[1])
-    expected = structures * PRIOR_PRESENCE
-    return _cheaper(_Outline(expected, expected * contour_mm), None, model, first_of_volume=False)
+    width_mm = PRIOR_WIDTH * math.sqrt(extent_mm[0] * extent_mm[1])
+    count, contour_mm = 0.0, 0.0
+    for size in sizes_mm:
+        present = PRIOR_PRESENCE if size is None else min(1.0, size / depth_mm)
+        count += present
+        contour_mm += present * math.pi * (width_mm if size is None else math.pi / 4 * size)
+    return _cheaper(_Outline(count, contour_mm), None, model, first_of_volume=False)
 
 
 def _cheaper(
@@ -326,21 +279,8 @@ def _outlines(
     """Of each slice the sum over the masks `[K, N, H, W]`, of each mask the mean over K."""
     count, length = np.zeros(slices), np.zeros(slices)
     for mask in masks:
-        cropped = _cropped(mask)
-        if cropped is not None:
-            count += components(cropped, min_pixels).mean(axis=0)
-            length += contour_mm(cropped, spacing).mean(axis=0)
+        inside = cropped(mask)
+        if inside is not None:
+            count += components(inside, min_pixels).mean(axis=0)
+            length += contour_mm(inside, spacing).mean(axis=0)
     return [_Outline(*each) for each in zip(count.tolist(), length.tolist(), strict=True)]
-
-
-def _cropped(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_] | None:
-    """The mask within its bounding box over the last two axes; None if it is empty.
-
-    Most of a slice is background, which costs time and adds nothing to contour or components.
-    """
-    flat: npt.NDArray[np.bool_] = np.any(mask.reshape(-1, *mask.shape[-2:]), axis=0)
-    rows = np.flatnonzero(flat.any(axis=1))
-    cols = np.flatnonzero(flat.any(axis=0))
-    if rows.size == 0:
-        return None
-    return mask[..., rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]

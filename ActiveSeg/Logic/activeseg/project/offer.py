@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from activeseg.cost import STANDARD, prior_answer
+from activeseg.cohort import Cohort
 from activeseg.keys import SliceKey
 from activeseg.minutes import MinutesModel, Work
 from activeseg.progress import Progress
@@ -18,11 +18,12 @@ from activeseg.project.folder import Project
 from activeseg.project.pool_features import with_features
 from activeseg.project.predictions import read_scores
 from activeseg.project.rounds import RoundFiles
-from activeseg.project.timing import minutes_model, opening_seconds
+from activeseg.project.timing import NOBODY, minutes_model, opening_seconds
 from activeseg.project.truth import truly_shown
+from activeseg.project.unscored import Slices, unscored
 from activeseg.sampling import PLANES, Choice, Pool, Scored, Strategy
 
-__all__ = ["Offer", "offered"]
+__all__ = ["Offer", "fresh_offer", "offered"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -58,17 +59,6 @@ class Offer:
         return Work.from_rows(found)
 
 
-@dataclass(frozen=True)
-class _Slices:
-    """The columns of a pool that its seconds follow from."""
-
-    keys: list[SliceKey]
-    work: Work
-    blank: Work
-    how: npt.NDArray[np.str_]
-    scored: Scored | None
-
-
 def offered(
     project: Project,
     scored: RoundFiles | None,
@@ -93,31 +83,78 @@ def offered(
     annotated = list(project.annotations())
     taken = {*annotated, *project.skipped(), *held(project.folder / "claims")}
     if scored is None:
-        slices = _unscored(project, taken)
+        sizes = [None] * len(project.structures)
+        slices = unscored(project.cohort, project.plane_policy, sizes, taken)
     else:
         slices = _scored(project, scored, taken, chosen_by.calibrated)
-    minutes = minutes_model(project, author)
-    volumes = tuple(sorted({key.volume for key in slices.keys}))
-    code = {name: number for number, name in enumerate(volumes)}
-    pool = Pool(
-        volumes=volumes,
-        volume=np.array([code[key.volume] for key in slices.keys], dtype=np.int32),
-        plane=np.array([PLANES.index(key.plane) for key in slices.keys], dtype=np.int8),
-        index=np.array([key.index for key in slices.keys], dtype=np.int32),
-        position_mm=np.array([_position_mm(project, key) for key in slices.keys], dtype=float),
-        seconds=minutes.predict(slices.work).seconds,
-        how=slices.how,
-        first_slice_s=opening_seconds(minutes, slices.work),
-        annotated=[(key.volume, key.plane, _position_mm(project, key)) for key in annotated],
-        scored=slices.scored,
-        blank_seconds=minutes.predict(slices.blank).seconds,
-    )
-    if chosen_by.needs_features:
-        pool = with_features(project, pool, slices.keys, annotated, progress)
+    pool_of = _PoolOf(project.cohort, project.plane_policy, slices, annotated)
+    offer = pool_of.offer(minutes_model(project, author), chosen_by, progress)
     if chosen_by.needs_truth:
-        pool = replace(pool, truth_shown=truly_shown(project, slices.keys, chosen_by.name))
-    rows = {key: row for row, key in enumerate(slices.keys)}
-    return Offer(pool, minutes, slices.work, slices.blank, rows)
+        shown = truly_shown(project, slices.keys, chosen_by.name)
+        offer = replace(offer, pool=replace(offer.pool, truth_shown=shown))
+    return offer
+
+
+def fresh_offer(
+    cohort: Cohort,
+    plane_policy: str,
+    sizes_mm: Sequence[float | None],
+    chosen_by: Strategy,
+    progress: Progress,
+) -> Offer:
+    """Every slice of a cohort of which nothing is annotated, and no model knows anything.
+
+    Args:
+        cohort: The cohort.
+        plane_policy: In which planes slices are asked for.
+        sizes_mm: Typical diameter of each structure; None where nobody said.
+        chosen_by: The strategy; it needs no model.
+        progress: As in `offered`.
+
+    Raises:
+        CohortError: If an image cannot be read.
+    """
+    slices = unscored(cohort, plane_policy, sizes_mm)
+    return _PoolOf(cohort, plane_policy, slices, []).offer(NOBODY, chosen_by, progress)
+
+
+@dataclass(frozen=True)
+class _PoolOf:
+    """What a pool is made of."""
+
+    cohort: Cohort
+    plane_policy: str
+    slices: Slices
+    annotated: list[SliceKey]
+
+    def offer(self, minutes: MinutesModel, chosen_by: Strategy, progress: Progress) -> Offer:
+        """The pool for a strategy, and for somebody whose minutes are known."""
+        slices = self.slices
+        volumes = tuple(sorted({key.volume for key in slices.keys}))
+        code = {name: number for number, name in enumerate(volumes)}
+        places = [self._position_mm(key) for key in slices.keys]
+        pool = Pool(
+            volumes=volumes,
+            volume=np.array([code[key.volume] for key in slices.keys], dtype=np.int32),
+            plane=np.array([PLANES.index(key.plane) for key in slices.keys], dtype=np.int8),
+            index=np.array([key.index for key in slices.keys], dtype=np.int32),
+            position_mm=np.array(places, dtype=float),
+            seconds=minutes.predict(slices.work).seconds,
+            how=slices.how,
+            first_slice_s=opening_seconds(minutes, slices.work),
+            annotated=[(key.volume, key.plane, self._position_mm(key)) for key in self.annotated],
+            scored=slices.scored,
+            blank_seconds=minutes.predict(slices.blank).seconds,
+        )
+        if chosen_by.needs_features:
+            keys, known = slices.keys, self.annotated
+            pool = with_features(self.cohort, self.plane_policy, pool, keys, known, progress)
+        rows = {key: row for row, key in enumerate(slices.keys)}
+        return Offer(pool, minutes, slices.work, slices.blank, rows)
+
+    def _position_mm(self, key: SliceKey) -> float:
+        """Where a slice lies along the normal of its plane."""
+        return key.index * self.cohort.volume(key.volume).geometry.thickness(key.plane)
 
 
 def _row(work: Work, row: int) -> Work:
@@ -132,7 +169,7 @@ def _row(work: Work, row: int) -> Work:
     )
 
 
-def _scored(project: Project, files: RoundFiles, taken: set[SliceKey], calibrated: bool) -> _Slices:
+def _scored(project: Project, files: RoundFiles, taken: set[SliceKey], calibrated: bool) -> Slices:
     """The slices of a score table, in order."""
     table = read_scores(files)
     found = estimate_slices(project, files, table, calibrated)
@@ -166,7 +203,7 @@ def _scored(project: Project, files: RoundFiles, taken: set[SliceKey], calibrate
         contour_mm=scores.contour_mm[rows],
         gradient=_if_known(scores.gradient[rows].T),
     )
-    return _Slices(list(rows_of), work, blank, scores.how[rows], scored)
+    return Slices(list(rows_of), work, blank, scores.how[rows], scored)
 
 
 def _if_known(column: Floats) -> Floats | None:
@@ -180,27 +217,3 @@ def _above_least(energy: Floats) -> Floats | None:
     if not known.any():
         return None
     return np.where(known, energy - np.nanmin(energy), 0.0)
-
-
-def _unscored(project: Project, taken: set[SliceKey]) -> _Slices:
-    """Every slice of the cohort, with the prior of drawing it."""
-    keys, answers = [], []
-    for volume in project.cohort.volumes:
-        geometry = volume.geometry
-        for plane in geometry.planes(project.plane_policy):
-            extent = geometry.slice_extent(plane)
-            answer = prior_answer(len(project.structures), extent, STANDARD)
-            for index in range(geometry.slice_count(plane)):
-                key = SliceKey(volume.id, plane, index)
-                if key not in taken:
-                    keys.append(key)
-                    answers.append(answer)
-    order = sorted(range(len(keys)), key=keys.__getitem__)
-    work = Work.of_answers([answers[k] for k in order], [False] * len(order), [None] * len(order))
-    how = np.full(len(order), "draw", "U7")
-    return _Slices([keys[k] for k in order], work, work, how, None)
-
-
-def _position_mm(project: Project, key: SliceKey) -> float:
-    """Where a slice lies along the normal of its plane."""
-    return key.index * project.cohort.volume(key.volume).geometry.thickness(key.plane)

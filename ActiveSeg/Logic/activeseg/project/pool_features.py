@@ -9,18 +9,19 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from activeseg.cohort import Cohort
 from activeseg.keys import Plane, SliceKey
 from activeseg.model.features import slice_centrality, slice_features, slice_information
 from activeseg.progress import Progress
-from activeseg.project.folder import Project
-from activeseg.project.scans import read_scan
+from activeseg.project.scans import scan_of
 from activeseg.sampling import PLANES, Pool
 
 __all__ = ["with_features"]
 
 
 def with_features(
-    project: Project,
+    cohort: Cohort,
+    plane_policy: str,
     pool: Pool,
     keys: Sequence[SliceKey],
     annotated: Sequence[SliceKey],
@@ -29,7 +30,8 @@ def with_features(
     """A pool with the features and information of its slices, each volume read once.
 
     Args:
-        project: The project.
+        cohort: Where the slices are.
+        plane_policy: In which planes.
         pool: The pool.
         keys: Its slices, in its order.
         annotated: The annotated slices, in the order of `Pool.annotated`.
@@ -47,8 +49,8 @@ def with_features(
     information = np.zeros(len(wanted), dtype=np.float32)
     with progress.stage("Looking at volumes", len(volumes)) as stage:
         for volume in volumes:
-            scan = read_scan(project, volume)
-            geometry = project.cohort.volume(volume).geometry
+            scan = scan_of(cohort, volume, plane_policy)
+            geometry = cohort.volume(volume).geometry
             for plane in PLANES:
                 if (volume, plane) not in places:
                     continue

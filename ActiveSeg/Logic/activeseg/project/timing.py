@@ -10,7 +10,10 @@ from activeseg.minutes import MinutesModel, Work
 from activeseg.project.folder import Project
 from activeseg.project.records import Annotation
 
-__all__ = ["latest_author", "minutes_model", "opening_seconds"]
+__all__ = ["NOBODY", "latest_author", "minutes_model", "opening_seconds"]
+
+NOBODY = MinutesModel.fit(Work.from_rows([]), [], [], None)
+"""The time model before anybody has answered anything."""
 
 
 def latest_author(project: Project) -> str | None:

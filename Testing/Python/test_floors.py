@@ -23,6 +23,7 @@ FLOORS = {
     "sampling": 4,
     "project": 5,
     "oracle": 6, "phantom": 6, "loop": 6, "report": 6, "benchmark": 6,
+    "worklist": 6,
     "cli": 7, "__main__": 7,
 }  # fmt: skip
 
@@ -36,6 +37,7 @@ NEIGHBOURS = {
     ("loop", "report"),
     ("benchmark", "loop"),
     ("benchmark", "report"),
+    ("worklist", "report"),
     ("__main__", "cli"),
 }
 
@@ -49,7 +51,7 @@ HOMES = {
     "SimpleITK": {"cohort", "annotations"},
     "sklearn": {"uncertainty", "representativeness", "quality", "cost", "sampling"},
     "threadpoolctl": {"uncertainty", "representativeness", "quality", "cost", "sampling"},
-    "matplotlib": {"report", "benchmark"},
+    "matplotlib": {"report", "benchmark", "worklist"},
     "rich": {"progress", "cli"},
     "filelock": {"project"},
 }

@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import NoReturn
 
 from activeseg import __version__
-from activeseg.cli import benchmark, demo, phantom, project, rounds, system, values, workbench
+from activeseg.cli import (
+    benchmark,
+    demo,
+    phantom,
+    project,
+    rounds,
+    select,
+    system,
+    values,
+    workbench,
+)
 from activeseg.keys import PLANE_POLICIES
 
 __all__ = ["build_parser"]
@@ -198,6 +208,17 @@ def _add_other_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser])
     phantoms.add_argument("--seed", type=values.count, default=0, metavar="S", help="default: 0")
     phantoms.add_argument("--modality", choices=("ct", "mr"), default="ct", help="default: ct")
     _progress(phantoms)
+
+    chooser = verbs.add_parser("select", help="the slices of a new cohort to annotate first")
+    chooser.set_defaults(run=select.select)
+    select.add_arguments(chooser)
+    _minutes(chooser)
+    chooser.add_argument(
+        "--strategy", default="one-shot", metavar="NAME", help="who chooses; default: one-shot"
+    )
+    _structures(chooser)
+    _json(chooser)
+    _progress(chooser)
 
     bench = verbs.add_parser("benchmark", help="arms against each other over many seeds")
     bench.set_defaults(run=benchmark.benchmark)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-__all__ = ["channels", "count", "minutes", "minutes_list", "names", "port", "positive"]
+__all__ = [
+    "channels",
+    "count",
+    "minutes",
+    "minutes_list",
+    "names",
+    "port",
+    "positive",
+    "sizes",
+]
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -24,6 +33,20 @@ def channels(text: str) -> dict[str, int]:
     return {
         name: _whole(number.strip(), 0) for name, (_, _, number) in zip(found, pairs, strict=True)
     }
+
+
+def sizes(text: str) -> dict[str, float]:
+    """``liver=150,spleen=80``: different names, each with millimetres."""
+    expected = f"'{text}': expected millimetres such as liver=150,spleen=80"
+    pairs = [part.rpartition("=") for part in text.split(",")]
+    found = [name.strip() for name, _, _ in pairs]
+    try:
+        numbers = [float(number) for _, _, number in pairs]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(expected) from error
+    if not all(found) or len(set(found)) < len(found) or not all(0 < n < 1e4 for n in numbers):
+        raise argparse.ArgumentTypeError(expected)
+    return dict(zip(found, numbers, strict=True))
 
 
 def count(text: str) -> int:

@@ -23,7 +23,12 @@ __all__ = ["open_cohort"]
 _SILENT = Silent()
 
 
-def open_cohort(root: Path, structures: Sequence[str] = (), progress: Progress = _SILENT) -> Cohort:
+def open_cohort(
+    root: Path,
+    structures: Sequence[str] = (),
+    progress: Progress = _SILENT,
+    unnamed: Sequence[str] = (),
+) -> Cohort:
     """Find and check every volume of a folder or list; one volume is in memory at a time.
 
     Args:
@@ -32,6 +37,7 @@ def open_cohort(root: Path, structures: Sequence[str] = (), progress: Progress =
             that a dataset.json gives keep the values it gives them. Without names, those of a
             dataset.json are taken, or else ``structure_<value>`` for each value in the labels.
         progress: Is told of each volume.
+        unnamed: Names that are taken where there are no others, and no labels either.
 
     Raises:
         CohortError: If a file or the cohort cannot be used; the message names the volume.
@@ -51,6 +57,7 @@ def open_cohort(root: Path, structures: Sequence[str] = (), progress: Progress =
             stage.advance()
     if not known:
         known = tuple(Structure(f"structure_{value}", value) for value in sorted(values))
+    known = known or _named(unnamed, {})
     if not known:
         raise CohortError(
             "there are no labels to find structures in; name what to segment with --structures",

@@ -21,7 +21,7 @@ from activeseg.project.rounds import Batch, RoundFiles, Suggestion
 from activeseg.project.timing import latest_author
 from activeseg.sampling import Choice, Pool, Strategy, strategy
 
-__all__ = ["choose"]
+__all__ = ["choose", "suggestions_of"]
 
 ONE_SHOT = "one-shot"
 
@@ -74,7 +74,7 @@ def choose(
         seed=project.seed,
         budget_minutes=minutes,
         time=timestamp(datetime.now(timezone.utc)),
-        suggestions=_suggestions(offer, chosen.choices),
+        suggestions=suggestions_of(offer, chosen.choices),
         author=whom,
         note="; ".join(part for part in (chosen.note, _score_note(files)) if part),
         former=former,
@@ -138,7 +138,7 @@ def _proposals(
     return found
 
 
-def _suggestions(offer: Offer, choices: Sequence[Choice]) -> tuple[Suggestion, ...]:
+def suggestions_of(offer: Offer, choices: Sequence[Choice]) -> tuple[Suggestion, ...]:
     """The choices as the batch keeps them, with the interval of their minutes."""
     work = offer.work(choices)
     minutes = offer.minutes.predict(work)

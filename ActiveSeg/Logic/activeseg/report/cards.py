@@ -10,7 +10,7 @@ from activeseg.report.asked import Asked, AskedRound
 from activeseg.report.results import number
 from activeseg.report.thumbnails import Thumbnail
 
-__all__ = ["STRUCTURE_COLOURS", "round_section"]
+__all__ = ["STRUCTURE_COLOURS", "round_section", "slice_picture"]
 
 STRUCTURE_COLOURS = 6
 """So many structures have a colour of their own, as ``--truth-1`` and so on in the style."""
@@ -61,16 +61,17 @@ def _card(asked: Asked, thumbnail: Thumbnail) -> str:
     if suggestion.audit:  # its proposal was held back; the card shows it beside the answer
         blank = ' <span class="badge">audit, shown blank</span>'
     return (
-        f'<li class="card" data-key="{name}">{_picture(thumbnail, key)}'
+        f'<li class="card" data-key="{name}">{slice_picture(thumbnail, key)}'
         f'<p class="key"><code>{name.replace("/", "/<wbr>")}</code></p>'
         f'<p class="plane">no. {suggestion.rank} · {key.plane}{blank}</p>'
         f'{_numbers(asked, thumbnail.proposed)}<p class="why">{escape(suggestion.reason)}</p></li>'
     )
 
 
-def _picture(thumbnail: Thumbnail, key: SliceKey) -> str:
+def slice_picture(thumbnail: Thumbnail, key: SliceKey) -> str:
     """The slice, the uncertainty and the outlines, one over the other."""
-    alt = escape(f"{key.plane} slice {key.index} of {key.volume}; {_described(thumbnail)}")
+    said = f"; {_described(thumbnail)}" if thumbnail.outlines or thumbnail.proposed else ""
+    alt = escape(f"{key.plane} slice {key.index} of {key.volume}{said}")
     size = f'width="{thumbnail.width}" height="{thumbnail.height}"'
     layers = f'<img src="{thumbnail.grey}" {size} alt="{alt}">'
     if thumbnail.entropy is not None:

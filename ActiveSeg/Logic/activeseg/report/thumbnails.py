@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,14 @@ from activeseg.report.asked import Asked
 from activeseg.report.outline import outline_path
 from activeseg.report.png import data_uri, grey_png, palette_png
 
-__all__ = ["FULL_ENTROPY", "Outline", "Thumbnail", "draw_thumbnails"]
+__all__ = [
+    "FULL_ENTROPY",
+    "Outline",
+    "Thumbnail",
+    "bare_thumbnail",
+    "draw_thumbnails",
+    "grey_window",
+]
 
 FULL_ENTROPY = math.log(2)
 """Entropy in nats that is drawn at full strength: a coin toss between two labels."""
@@ -126,6 +133,31 @@ def _draw_volume(group: Sequence[Asked]) -> dict[tuple[str, int, SliceKey], Thum
     return drawn
 
 
+def bare_thumbnail(
+    image: npt.NDArray[np.float32], geometry: Geometry, key: SliceKey, window: tuple[float, float]
+) -> Thumbnail:
+    """The picture of a slice of which nothing is known.
+
+    Args:
+        image: The whole volume, native array.
+        geometry: Its geometry.
+        key: The slice.
+        window: Grey values that are drawn black and white (`grey_window`).
+    """
+    grey = picture(take_slice(image, geometry, key.plane, key.index), geometry, key.plane)
+    height, width = grey.shape
+    row_mm, col_mm = picture_spacing(geometry, key.plane)
+    return Thumbnail(
+        width=width,
+        height=height,
+        aspect=width * col_mm / (height * row_mm),
+        grey=data_uri(_grey_png(grey, window)),
+        proposed=False,
+        entropy=None,
+        outlines=(),
+    )
+
+
 def _thumbnail(
     asked: Asked,
     geometry: Geometry,
@@ -137,9 +169,6 @@ def _thumbnail(
     """One slice of volumes that are in memory."""
     key = asked.suggestion.key
     plane = key.plane
-    grey = picture(take_slice(image, geometry, plane, key.index), geometry, plane)
-    height, width = grey.shape
-    row_mm, col_mm = picture_spacing(geometry, plane)
     masks = {"truth": take_slice(label, geometry, plane, key.index)}
     proposal = asked.files.read_proposal(key)
     if proposal is not None:
@@ -148,11 +177,8 @@ def _thumbnail(
     if prediction is not None:
         part = take_slice(prediction.entropy, geometry, plane, key.index)
         entropy = data_uri(_entropy_png(picture(part, geometry, plane)))
-    return Thumbnail(
-        width=width,
-        height=height,
-        aspect=width * col_mm / (height * row_mm),
-        grey=data_uri(_grey_png(grey, window)),
+    return replace(
+        bare_thumbnail(image, geometry, key, window),
         proposed=proposal is not None,
         entropy=entropy,
         outlines=_outlines(masks, geometry, plane, asked.project.structures),

@@ -1,0 +1,167 @@
+"""What a model learns from slices that were chosen before any label: strategies side by side.
+
+    python benchmarks/one_shot.py --cohort DIR --structures anterior,posterior --out FILE
+    python benchmarks/one_shot.py --cohort DIR --minutes 10 --strategies one-shot,random --seeds 3
+
+For each seed (the split of the benchmark, and of the choice) and each number of minutes a strategy
+chooses with a quarter more of expected minutes than there are; the simulated clinician draws the
+slices in their order from the reference labels until the minutes are spent; the recipe trains on
+them and is measured on whole test volumes. Prints a table of mean and worst seed. Results are kept
+line by line in the file, so that a run that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from activeseg.cohort import Cohort, open_cohort, take_slice
+from activeseg.cost import STANDARD, answer_seconds
+from activeseg.keys import SliceKey
+from activeseg.loop.evaluation import evaluate
+from activeseg.loop.split import only, split
+from activeseg.model.inference import SliceModel
+from activeseg.model.scan import axis_of
+from activeseg.model.slices import LabelledSlice, labelled_slice
+from activeseg.model.training import Recipe, train
+from activeseg.progress import Silent
+from activeseg.project.offer import fresh_offer
+from activeseg.project.scans import channel_table, cohort_network, scan_of
+from activeseg.sampling import strategy
+
+SPARE = 1.25
+"""Of the minutes there are, so many are asked for: expected minutes are a guess."""
+
+
+def main() -> None:
+    """Run what is missing and print the table."""
+    a = _arguments()
+    jobs = [
+        {"strategy": name, "minutes": minutes, "seed": seed}
+        for seed in range(a.seeds)
+        for minutes in a.minutes
+        for name in a.strategies
+    ]
+    done = [json.loads(line) for line in a.out.read_text().splitlines()] if a.out.is_file() else []
+    known = [{key: each[key] for key in ("strategy", "minutes", "seed")} for each in done]
+    waiting = [job for job in jobs if job not in known]
+    spawned = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(a.processes, mp_context=spawned) as pool:
+        running = [pool.submit(_run, a, job) for job in waiting]
+        for each in as_completed(running):
+            done.append(each.result())
+            print(json.dumps(done[-1]), flush=True)
+            with a.out.open("a") as file:
+                file.write(json.dumps(done[-1]) + "\n")
+    _print_table(a, done)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cohort", type=Path, required=True)
+    parser.add_argument("--structures", type=_names, default=())
+    parser.add_argument("--out", type=Path, default=Path("one_shot.jsonl"))
+    parser.add_argument("--minutes", type=_numbers, default=(5.0, 10.0, 20.0))
+    parser.add_argument(
+        "--strategies", type=_names, default=("one-shot", "random", "strided", "coreset")
+    )
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--pool", type=int, default=None)
+    parser.add_argument("--test", type=int, default=None)
+    parser.add_argument("--steps", type=int, default=Recipe().steps)
+    parser.add_argument("--processes", type=int, default=2)
+    return parser.parse_args()
+
+
+def _run(a: argparse.Namespace, job: dict[str, Any]) -> dict[str, Any]:
+    """One strategy, number of minutes and seed."""
+    cohort, seed = open_cohort(a.cohort, a.structures), job["seed"]
+    count = len(cohort.volumes)
+    sizes = (a.pool or round(0.6 * count), a.test or count - round(0.6 * count))
+    pool_ids, test_ids = split(cohort, seed, *sizes)
+    pool = only(cohort, pool_ids)
+    keys, spent = _answered(pool, job)
+    config = cohort_network(pool, "auto")
+    slices = [_labelled(pool, key, config.structures, config.pixel_mm) for key in keys]
+    shown = [bool((each.label > 1).any()) for each in slices]
+    trained = train(slices, config, Recipe(steps=a.steps), seed, Silent())
+    model = SliceModel(trained.network, config)
+    quality = evaluate(model, only(cohort, test_ids), "auto", Silent())
+    facts = {"slices": len(keys), "empty": shown.count(False), "spent": round(spent, 2)}
+    return job | facts | {"dice": round(quality.dice, 4), "dice_p5": round(quality.dice_p5, 4)}
+
+
+def _answered(pool: Cohort, job: dict[str, Any]) -> tuple[list[SliceKey], float]:
+    """The slices that are chosen and answered before the minutes are spent, and how many are."""
+    chosen_by = strategy(job["strategy"])
+    offer = fresh_offer(pool, "auto", [None] * len(pool.structures), chosen_by, Silent())
+    rng = np.random.default_rng([job["seed"], 0])
+    choices = chosen_by.choose(offer.pool, budget_s=60 * SPARE * job["minutes"], rng=rng).choices
+    keys: list[SliceKey] = []
+    opened: set[str] = set()
+    spent = 0.0
+    for key in (choice.candidate.key for choice in choices):
+        geometry = pool.volume(key.volume).geometry
+        wanted = take_slice(pool.read_label(key.volume), geometry, key.plane, key.index)
+        structures, spacing = [s.value for s in pool.structures], geometry.slice_spacing(key.plane)
+        first = key.volume not in opened
+        took = answer_seconds(None, wanted, structures, spacing, STANDARD, first).seconds / 60
+        if spent + took > job["minutes"]:
+            break
+        spent += took
+        opened.add(key.volume)
+        keys.append(key)
+    return keys, spent
+
+
+def _labelled(
+    pool: Cohort, key: SliceKey, structures: tuple[int, ...], pixel_mm: float
+) -> LabelledSlice:
+    """A slice with its reference label."""
+    geometry, scan = pool.volume(key.volume).geometry, scan_of(pool, key.volume, "auto")
+    index = geometry.canonical_index(key.plane, key.index)
+    label = geometry.to_canonical(pool.read_label(key.volume))
+    channels = channel_table(structures)[label.take(index, axis_of(key.plane))]
+    return labelled_slice(scan, key.plane, index, channels, pixel_mm)
+
+
+def _print_table(a: argparse.Namespace, done: list[dict[str, Any]]) -> None:
+    """Mean and worst seed of each strategy, and its lead over each seed of the first one."""
+    print("| minutes | strategy | seeds | slices | empty | mean Dice | worst | first less this |")
+    print("|---|---|---|---|---|---|---|---|")
+    for minutes in a.minutes:
+        of = {
+            name: {r["seed"]: r for r in done if (r["strategy"], r["minutes"]) == (name, minutes)}
+            for name in a.strategies
+        }
+        first = of[a.strategies[0]]
+        for name, runs in of.items():
+            if not runs:
+                continue
+            dice = np.array([r["dice"] for r in runs.values()])
+            less = [first[s]["dice"] - r["dice"] for s, r in runs.items() if s in first]
+            error = np.std(less, ddof=1) / np.sqrt(len(less)) if len(less) > 1 else float("nan")
+            print(
+                f"| {minutes:g} | {name} | {len(runs)} "
+                f"| {np.mean([r['slices'] for r in runs.values()]):.1f} "
+                f"| {np.mean([r['empty'] for r in runs.values()]):.1f} "
+                f"| {dice.mean():.3f} | {dice.min():.3f} | {np.mean(less):+.3f} ± {error:.3f} |"
+            )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(each) for each in text.split(","))
+
+
+if __name__ == "__main__":
+    main()

@@ -11,7 +11,7 @@ import pytest
 
 from activeseg.keys import Plane
 from activeseg.sampling import Chosen, Pool
-from activeseg.sampling.auto import MOST_WEIGHT, auto, auto_value, covered_share
+from activeseg.sampling.auto import MOST_WEIGHT, auto, auto_value
 from activeseg.sampling.batch import Batch
 from activeseg.sampling.clasp import clasp
 from activeseg.sampling.class_balance import fill_by_class
@@ -125,32 +125,24 @@ def test_clasp_counts_the_seconds_and_the_round() -> None:
 # The default
 
 
-def typical_pool(annotated: int = 0) -> Pool:
+def typical_pool(trust: float) -> Pool:
     """Slices 0 to 9 show all of the structure, 10 to 19 a fifth but gain twice as much."""
     slices = [
         Slice(f"v{v}", k, 1.0 if k < 10 else 2.0, shown=(1.0 if k < 10 else 0.2,))
         for v in range(4)
         for k in range(20)
     ]
-    known = [(f"v{v}", Plane.AXIAL, float(mm)) for v in range(annotated) for mm in range(0, 20, 3)]
-    return pool_of(slices, annotated=known)
+    pool = pool_of(slices)
+    return replace(pool, scored=replace(pool.model_scores(), trust=trust))
 
 
-def test_covered_share_by_hand() -> None:
-    assert covered_share(typical_pool(0)) == 0
-    slices = [Slice("a", 0, shown=(2.0,)), Slice("b", 0, shown=(1.0,)), Slice("b", 9, shown=(1.0,))]
-    share = covered_share(pool_of(slices, annotated=[("b", Plane.AXIAL, 6.0)]))
-    assert share == pytest.approx((math.exp(-1) + math.exp(-0.25)) / 4)
-    assert covered_share(pool_of([Slice("a", 0, shown=(0.0,))])) == 0
-
-
-def test_value_goes_from_typical_to_uncertain() -> None:
-    # Slices 0 and 10 of v3, where nothing is answered: typical and of gain 1, odd and of gain 2.
-    start, middle, later = (auto_value(typical_pool(count))[0, [60, 70]] for count in (0, 1, 3))
-    assert start.tolist() == pytest.approx([1.0, 0.2])
-    odd = 0.2 ** (1 - MOST_WEIGHT) * 2.0**MOST_WEIGHT
-    assert later.tolist() == pytest.approx([1.0, odd])
-    assert 0.2 < middle[1] < odd
+def test_value_goes_from_typical_to_uncertain_as_the_estimate_earns_trust() -> None:
+    # Slices 0 and 10 of a volume: typical and of gain 1, odd and of gain 2.
+    for trust in (0.0, 0.4, 1.0):
+        weight = trust * MOST_WEIGHT
+        odd = 0.2 ** (1 - weight) * 2.0**weight
+        found = auto_value(typical_pool(trust))[0, [60, 70]]
+        assert found.tolist() == pytest.approx([1.0, odd])
 
 
 def test_value_is_of_each_structure_that_is_expected() -> None:

@@ -134,6 +134,7 @@ def _status_lines(found: dict[str, Any]) -> dict[str, str]:
         "model": _model_line(found),
         "Dice": _dice_line(found),
         "10 minutes": _worth_line(found["next_gain"]),
+        "choice": _choice_line(found["trust"]),
         "next": found["next"],
     }
     if found["authors"]:
@@ -162,6 +163,18 @@ def _worth_line(gain: dict[str, float] | None) -> str:
         return "what more annotation brings is not known yet"
     return (
         f"more are expected to bring {gain['dice']:.3f} ({gain['low']:.3f} to {gain['high']:.3f})"
+    )
+
+
+def _choice_line(trust: float | None) -> str:
+    """What decides what is asked for next."""
+    if trust is None:
+        return "by what is typical of the cohort, as no model has scored it yet"
+    if trust == 0:
+        return "by how much slices show; the expected Dice has not proven itself yet"
+    return (
+        f"by how much slices show and by what the model gets wrong; the expected Dice is trusted "
+        f"to {100 * trust:.0f} %"
     )
 
 

@@ -46,6 +46,7 @@ class SliceEstimates:
         low, high: `[n]` its 90 % interval.
         gain: `[n]` expected gain of an answer.
         shown: `[n, structures]` how much of each structure is shown, 1 for its mean slice.
+        trust: How far the expected Dice may decide, 0 to 1 (`activeseg.quality.trust_in`).
     """
 
     dice: Floats
@@ -53,6 +54,7 @@ class SliceEstimates:
     high: Floats
     gain: Floats
     shown: Floats
+    trust: float
 
 
 def estimate_slices(
@@ -88,6 +90,7 @@ def estimate_slices(
         high=np.where(nothing, 1.0, mean.high),
         gain=expected_gain(np.where(scores.shows, each.dice, np.nan), shown),
         shown=shown,
+        trust=ledger.trust,
     )
 
 
@@ -160,7 +163,8 @@ def write_estimate(project: Project, files: RoundFiles, table: ScoreTable, note:
     ids = sorted(volume.id for volume in project.cohort.volumes)
     found = estimate_volumes(project, files, table, ids)
     names = [structure.name for structure in project.structures]
-    judged = DiceLedger(project).slices
+    ledger = DiceLedger(project)
+    judged = ledger.slices
     write_json(
         files.estimate,
         {
@@ -179,6 +183,7 @@ def write_estimate(project: Project, files: RoundFiles, table: ScoreTable, note:
             },
             "judged": len(judged),
             "audited": sum(each.audit for each in judged),
+            "trust": ledger.trust,
             "note": note,
             **_outlook(project, files, _known(found.cohort.dice[0])),
         },

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from activeseg.keys import SliceKey
 from activeseg.project.folder import Project
 from activeseg.project.predictions import ScoreTable, read_scores
-from activeseg.quality import EVIDENCE, DiceEstimator, Judged, Trend, relative_size
+from activeseg.quality import EVIDENCE, DiceEstimator, Judged, Trend, relative_size, trust_in
 
 __all__ = ["DiceLedger", "JudgedSlice", "with_trend"]
 
@@ -77,6 +77,14 @@ class DiceLedger:
             self._amount[number] = sum(each < number for each in rounds)
         used = sorted({each.round for each in self.slices} & set(files))
         self._tables = {number: read_scores(files[number]) for number in used}
+
+    @property
+    def trust(self) -> float:
+        """How far what was expected of the slices may decide, 0 to 1 (`activeseg.quality`)."""
+        known = [(each.expected, each.mean) for each in self.slices]
+        pairs = [(e, d) for e, d in known if e is not None and d is not None]
+        expected, actual = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
+        return trust_in(expected, actual)
 
     def trend(self, structure: int, before: int) -> float:
         """The Dice of a structure that the rounds before one let expect of it; NaN if none does."""

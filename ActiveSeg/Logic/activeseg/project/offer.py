@@ -196,6 +196,7 @@ def _scored(project: Project, files: RoundFiles, taken: set[SliceKey], calibrate
         shown=found.shown[rows].T,
         class_entropy=scores.class_entropy[rows].T,
         doubt=scores.doubt[rows],
+        trust=found.trust,
         round=max(1, files.number),  # of round 0 a model that exists may speak
         energy=_above_least(scores.energy[rows]),
         foreground_entropy=_if_known(scores.foreground_entropy[rows]),

@@ -21,7 +21,8 @@ def project_status(project: Project) -> dict[str, Any]:
         replaced and withdrawn ones too; ``skipped`` are the keys that were put aside; ``round``
         is the latest batch's; ``estimated_dice`` is the latest estimate (0 to 1) or null, with
         its 90 % interval; ``next_gain`` is what ten more minutes are expected to bring (dice,
-        low, high) or null; ``start`` is what is known of a
+        low, high) or null; ``trust`` is how far the expected Dice has earned to decide what is
+        asked for (0 to 1) or null; ``start`` is what is known of a
         model that the project starts from, or null; ``next`` is what to type next.
 
     Raises:
@@ -75,6 +76,7 @@ def _estimate(project: Project) -> dict[str, Any]:
         "estimated_dice": found["estimated_dice"] if known else None,
         "estimated_dice_interval": [found["low"], found["high"]] if known else None,
         "next_gain": found.get("next_gain"),
+        "trust": found.get("trust"),
     }
 
 

@@ -6,6 +6,7 @@ from activeseg.quality.estimator import EVIDENCE, DiceEstimator, Estimate, Judge
 from activeseg.quality.gain import expected_gain, relative_size
 from activeseg.quality.measured import dice, hd95_mm
 from activeseg.quality.trend import Trend, Worth
+from activeseg.quality.trust import trust_in
 
 __all__ = [
     "EVIDENCE",
@@ -26,4 +27,5 @@ __all__ = [
     "proposed",
     "relative_size",
     "soft_dice_confidence",
+    "trust_in",
 ]

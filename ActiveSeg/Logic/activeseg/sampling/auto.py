@@ -16,16 +16,13 @@ from activeseg.sampling.class_balance import LEAST_SHOWN, fill_by_class
 from activeseg.sampling.noise import power_draws
 from activeseg.sampling.redundancy import left_by_annotated
 
-__all__ = ["WHOLE", "Parts", "auto", "auto_value", "covered_share"]
+__all__ = ["MOST_WEIGHT", "WHOLE", "Parts", "auto", "auto_value"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-COVERED_ENOUGH = 0.5
-"""The covered share of the pool from which on the gain has its full weight."""
-
 MOST_WEIGHT = 0.5
-"""The full weight of the gain. By gain alone the first rounds ask for odd slices and end behind
-slices at random (docs/experiments.md)."""
+"""The weight of the gain once the estimate is fully trusted. By gain alone the first rounds ask for
+odd slices and end behind slices at random (docs/experiments.md)."""
 
 POWER = 2.0
 """How much value per second decides over chance (`noise.power_draws`)."""
@@ -101,10 +98,10 @@ def auto_value(pool: Pool, parts: Parts = WHOLE) -> Floats:
 
     shown^(1 - w) x gain^w x what annotated neighbours leave of it / (1 + answered), and nothing
     where the structure is not expected. Slices that show much of a structure teach most for their
-    minutes, by far (docs/experiments.md). While little is covered the estimates are poor;
-    the weight w of the expected gain grows with the covered share of the pool (budget-adaptive
-    choice, after Hacohen et al., ICML 2022: typical first, uncertain later). Volumes that have
-    answered slices already count less, because slices of many volumes teach more.
+    minutes, by far (docs/experiments.md). The first estimates are poor; the weight w of the
+    expected gain grows with the trust that they earn (`Scored.trust`; budget-adaptive choice,
+    after Hacohen et al., ICML 2022: typical first, uncertain later). Volumes that have answered
+    slices already count less, because slices of many volumes teach more.
 
     Without `parts.coverage` the value is gain^w with the full w.
 
@@ -115,24 +112,12 @@ def auto_value(pool: Pool, parts: Parts = WHOLE) -> Floats:
     expected = scored.shown >= LEAST_SHOWN
     if not parts.coverage:
         return expected * scored.gain**MOST_WEIGHT
-    weight = MOST_WEIGHT * min(1.0, covered_share(pool) / COVERED_ENOUGH)
+    weight = MOST_WEIGHT * scored.trust
     answered = Counter(volume for volume, _, _ in pool.annotated)
     count = np.array([answered[name] for name in pool.volumes], dtype=np.float64)[pool.volume]
     worth = scored.gain**weight * left_by_annotated(pool) / (1.0 + count)
     value: Floats = (scored.shown * expected) ** (1.0 - weight) * worth
     return value
-
-
-def covered_share(pool: Pool) -> float:
-    """For how much of what the pool shows annotated slices of the same stack speak, 0 to 1.
-
-    Raises:
-        ValueError: If no model has scored the pool.
-    """
-    shown = pool.model_scores().shown.sum(axis=0)
-    if not shown.any():
-        return 0.0
-    return float(((1.0 - left_by_annotated(pool)) * shown).sum() / shown.sum())
 
 
 def _batch(

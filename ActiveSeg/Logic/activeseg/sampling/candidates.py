@@ -107,6 +107,7 @@ class Scored:
         class_entropy: `[structures, N]`, ClaSP's map of each structure, mean over the slice.
         doubt: What the model is unsure of, in words; may be empty.
         round: Number of the round, from 1.
+        trust: How far the expected Dice has earned to decide, 0 to 1.
         energy: Mean free energy round the predicted edge, above the least of the pool: how unlike
             the slice is to what the model learned from. None where the model has none.
         foreground_entropy: Mean over the whole slice of the foreground classes' part of the
@@ -129,6 +130,7 @@ class Scored:
     class_entropy: Floats
     doubt: npt.NDArray[np.str_]
     round: int
+    trust: float = 0.0
     energy: Floats | None = None
     foreground_entropy: Floats | None = None
     top_patches: Floats | None = None

@@ -195,6 +195,7 @@ def test_status_prints_the_interval_and_the_worth(project, capsys):
     out = capsys.readouterr().out
     assert "Dice         no estimate yet\n" in out
     assert "10 minutes   what more annotation brings is not known yet\n" in out
+    assert "choice       by what is typical of the cohort, as no model has scored it yet\n" in out
     accept(project, KEYS[0], seconds=300.0)
     found = estimated(project, scored(project))
     assert main(["status", str(project.folder)]) == 0
@@ -204,6 +205,12 @@ def test_status_prints_the_interval_and_the_worth(project, capsys):
     gain = found["next_gain"]
     worth = f"{gain['dice']:.3f} ({gain['low']:.3f} to {gain['high']:.3f})"
     assert f"10 minutes   more are expected to bring {worth}\n" in out
+    assert "choice       by how much slices show; the expected Dice has not proven itself" in out
+    files = project.rounds()[-1]
+    files.estimate.write_text(json.dumps(found | {"trust": 0.42}))
+    assert main(["status", str(project.folder)]) == 0
+    assert "gets wrong; the expected Dice is trusted to 42 %\n" in capsys.readouterr().out
+    files.estimate.write_text(json.dumps(found))
     assert main(["status", str(project.folder), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["estimated_dice_interval"] == [found["low"], found["high"]]

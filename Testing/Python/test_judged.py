@@ -191,3 +191,13 @@ def test_a_round_whose_scores_are_gone_is_passed_over(project, monkeypatch):
     project.round(2).scores.write_bytes(b"half")
     with pytest.raises(ProjectError, match=r"002.scores\.npz: damaged"):
         DiceLedger(project)
+
+
+def test_trust_is_earned_by_what_was_expected_of_the_slices(project):
+    assert DiceLedger(project).trust == 0
+    scored(project, 1, 0.3)
+    for key, dice in zip(KEYS[:4], (0.1, 0.4, 0.3, 0.9), strict=True):
+        accept(project, key, 1, dice, dice, expected=dice / 2 + 0.1)
+    accept(project, KEYS[4], 1, None, None)  # nothing there, nothing proposed
+    accept(project, KEYS[5], 1, 0.1, 0.1, expected=None)
+    assert DiceLedger(project).trust == pytest.approx(4 / 14)  # the ranks of four agree

@@ -17,6 +17,7 @@ from activeseg.sampling.farthest import farthest_first
 from activeseg.sampling.typiclust import typiclust
 from small_pool import ELSEWHERE, Slice, names, pool_of, rng
 
+
 def on_a_line(count: int, *annotated: float) -> Pool:
     return pool_of(
         [Slice("a", k, features=(float(k), 7.0)) for k in range(count)],

@@ -76,6 +76,43 @@ def pool_of(
     )
 
 
+ELSEWHERE = ("z", Plane.AXIAL, 0.0)
+"""Where an annotated slice lies; only its features matter."""
+
+
+def pool_at(
+    points: object,
+    *annotated: tuple[float, ...],
+    information: list[float] | None = None,
+    volumes: str = "",
+    seconds: list[float] | None = None,
+    first_slice_s: float = 0.0,
+) -> Pool:
+    """Slices with these features, `a0`, `a1`, ... or in the volumes named."""
+    rows = np.atleast_2d(np.array(points, dtype=np.float64))
+    return pool_of(
+        [
+            Slice(
+                volumes[k] if volumes else "a",
+                k,
+                features=tuple(row),
+                information=None if information is None else information[k],
+                seconds=10.0 if seconds is None else seconds[k],
+            )
+            for k, row in enumerate(rows)
+        ],
+        first_slice_s,
+        annotated=[ELSEWHERE] * len(annotated),
+        scored=False,
+        annotated_features=list(annotated) or None,
+    )
+
+
+def line(*places: float) -> list[tuple[float, float]]:
+    """On a line; the other feature is the same for all."""
+    return [(place, 7.0) for place in places]
+
+
 def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
@@ -84,6 +121,11 @@ def names(batch: Chosen | Sequence[Choice]) -> list[str]:
     """E.g. a12 for slice 12 of volume a, in the order of answering."""
     choices = batch.choices if isinstance(batch, Chosen) else batch
     return [f"{each.candidate.key.volume}{each.candidate.key.index}" for each in choices]
+
+
+def chosen(batch: Chosen) -> set[str]:
+    """`names`, in no order."""
+    return set(names(batch))
 
 
 def stacks(volumes: int, slices: int) -> list[Slice]:

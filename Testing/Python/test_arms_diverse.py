@@ -1,4 +1,4 @@
-"""CoreSet, BADGE and TypiClust on points that can be seen at a glance."""
+"""CoreSet (farthest first), BADGE and TypiClust on points that can be seen at a glance."""
 
 from __future__ import annotations
 
@@ -10,16 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activeseg.keys import Plane
 from activeseg.representativeness import typicality
-from activeseg.sampling import Pool
-from activeseg.sampling import typiclust as module
-from activeseg.sampling.diverse import badge, coreset
+from activeseg.sampling import Pool, looks
+from activeseg.sampling.diverse import badge
+from activeseg.sampling.farthest import farthest_first
 from activeseg.sampling.typiclust import typiclust
-from small_pool import Slice, names, pool_of, rng
-
-ELSEWHERE = ("z", Plane.AXIAL, 0.0)
-"""Where an annotated slice lies; only its features matter."""
+from small_pool import ELSEWHERE, Slice, names, pool_of, rng
 
 
 def on_a_line(count: int, *annotated: float) -> Pool:
@@ -35,19 +31,19 @@ def on_a_line(count: int, *annotated: float) -> Pool:
 
 def test_coreset_takes_what_is_farthest_from_the_annotated() -> None:
     pool = on_a_line(11, 0.0)
-    found = [set(names(coreset(pool, 10.0 * count, rng()))) for count in (1, 2)]
+    found = [set(names(farthest_first(pool, 10.0 * count, rng()))) for count in (1, 2)]
     assert found == [{"a10"}, {"a10", "a5"}]
     # 3 is as far from 0 and 5 as 7 is from 5 and 10: 2.
     for seed in range(4):
-        chosen = set(names(coreset(pool, 40.0, rng(seed)))) - {"a10", "a5"}
+        chosen = set(names(farthest_first(pool, 40.0, rng(seed)))) - {"a10", "a5"}
         assert chosen <= {"a2", "a3", "a7", "a8"}
         assert len(chosen) == 2
     # Annotated at both ends: the middle.
-    assert names(coreset(on_a_line(11, 0.0, 10.0), 10.0, rng())) == ["a5"]
+    assert names(farthest_first(on_a_line(11, 0.0, 10.0), 10.0, rng())) == ["a5"]
 
 
 def test_coreset_begins_anywhere_where_nothing_is_annotated() -> None:
-    first = {names(coreset(on_a_line(5), 10.0, rng(seed)))[0] for seed in range(40)}
+    first = {names(farthest_first(on_a_line(5), 10.0, rng(seed)))[0] for seed in range(40)}
     assert first == {f"a{k}" for k in range(5)}
 
 
@@ -65,7 +61,7 @@ def test_coreset_covers_within_twice_the_best_radius(
     """What k-centre greedy guarantees, against every choice of as many centres."""
     points = np.array(places, dtype=np.float64)
     pool = pool_of([Slice("a", k, features=tuple(each)) for k, each in enumerate(points)])
-    chosen = coreset(pool, 10.0 * count, rng(seed)).choices
+    chosen = farthest_first(pool, 10.0 * count, rng(seed)).choices
     varies = points.std(axis=0) > 0
     scaled = points[:, varies] / points.std(axis=0)[varies]
     apart = np.linalg.norm(scaled[:, None] - scaled[None], axis=2)
@@ -80,7 +76,7 @@ def test_coreset_covers_within_twice_the_best_radius(
 
 def test_features_of_annotated_slices_must_be_there() -> None:
     pool = pool_of([Slice("a", 0, features=(1.0, 2.0))], annotated=[ELSEWHERE])
-    for sampler, name in ((coreset, "coreset"), (typiclust, "typiclust")):
+    for sampler, name in ((farthest_first, "farthest-first"), (typiclust, "typiclust")):
         with pytest.raises(ValueError, match=f"{name} needs the features of the annotated slices"):
             sampler(pool, 60.0, rng())
 
@@ -213,5 +209,5 @@ def test_typiclust_begins_with_the_largest() -> None:
 def test_typiclust_takes_everything_it_can_pay(monkeypatch: pytest.MonkeyPatch) -> None:
     pool = ring_pool(9, 4, 5)
     assert len(typiclust(pool, 180.0, rng()).choices) == 18
-    monkeypatch.setattr(module, "MOST_ROWS", 6)
+    monkeypatch.setattr(looks, "MOST_ROWS", 6)
     assert len(typiclust(pool, 180.0, rng()).choices) == 18

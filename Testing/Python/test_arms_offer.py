@@ -211,5 +211,5 @@ def test_each_arm_chooses_in_a_project(asked, fresh, tmp_path, name):
 
 def test_the_name_of_an_arm_can_be_a_projects_own(tmp_path):
     cohort = write_tiny_cohort(tmp_path / "cohort", volumes=2)
-    project = new_project(tmp_path / "project", cohort, strategy="typiclust")
-    assert run_suggest(project, 3.0, None, SILENT).strategy == "typiclust"
+    project = new_project(tmp_path / "project", cohort, strategy="coreset")
+    assert run_suggest(project, 3.0, None, SILENT).strategy == "coreset"

@@ -68,6 +68,10 @@ def test_share_is_true_and_the_guarantee_holds(first_s, block):
         best = optimum(values, seconds, groups, first_s, budget_s + 0.02, similar, weights)
         assert covered.exact_problem
         assert covered.value == pytest.approx(worth(covered.rows, values, similar, weights))
+        growth = [
+            worth(covered.rows[:k], values, similar, weights) for k in range(len(covered.rows) + 1)
+        ]
+        np.testing.assert_allclose(covered.added, np.diff(growth), atol=1e-12)
         assert covered.bound >= best * (1 - 1e-9), seed
         assert covered.value <= best * (1 + 1e-9), seed
         assert len(set(covered.rows.tolist())) == covered.rows.size

@@ -23,9 +23,16 @@ SEEDED = pytest.mark.parametrize(
     [
         *("auto", "clasp", "clue", "foreground-random", "one-shot", "random", "strided"),
         *("badge", "clasp-pe", "coreset", "oracle-foreground-33", "oracle-foreground-66"),
-        *("stochastic-batches", "typiclust", *LESS),
+        *("cscs", "farthest-first", "probcover", "representative", "typiclust"),
+        *("stochastic-batches", *LESS),
     ],
 )
+BY_FEATURES = (
+    *("coreset", "cscs", "density", "facility-location", "farthest-first", "probcover"),
+    *("representative", "typiclust"),
+)
+"""These choose by features alone, and heed what is annotated by its features."""
+
 ONLY_WITH_GAIN = ("coverage", "knapsack")
 """These ask for nothing that adds nothing."""
 
@@ -259,11 +266,15 @@ def test_other_scores_do_not_matter(name: str) -> None:
         ("one-shot", {"information": np.array([0.01, 1] * 24, dtype=np.float32)}),
         *(
             (name, {"features": np.arange(144, dtype=np.float32).reshape(48, 3) % 7})
-            for name in ("badge", "clue", "coreset", "coverage", "one-shot", "typiclust")
+            for name in ("badge", "clue", "coverage", "one-shot", *BY_FEATURES)
         ),
         *(
             (name, {"annotated": BEGUN, "annotated_features": np.eye(6, 5, dtype=np.float32)})
-            for name in ("coreset", "typiclust")
+            for name in BY_FEATURES
+        ),
+        *(
+            (name, {"information": np.array([0.01, 1] * 24, dtype=np.float32)})
+            for name in BY_FEATURES
         ),
         *(
             (f"oracle-foreground-{share}", {"truth_shown": np.arange(96).reshape(2, 48) % 7 < 1})

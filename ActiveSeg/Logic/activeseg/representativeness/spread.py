@@ -16,12 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from activeseg.representativeness.emptiness import nearly_empty
 from activeseg.representativeness.space import reduced
 
 __all__ = ["Representative", "clusters", "k_means", "spread"]
-
-NEARLY_EMPTY = 0.1
-"""A slice with less than this share of a rich slice's information is taken last."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +56,9 @@ def spread(
     Returns:
         The representatives, that of the heaviest cluster first; no row twice.
     """
-    rich = information >= NEARLY_EMPTY * float(np.quantile(information, 0.95))
-    rows = np.flatnonzero(rich)
-    poor = np.flatnonzero(~rich)
+    empty = nearly_empty(information)
+    rows = np.flatnonzero(~empty)
+    poor = np.flatnonzero(empty)
     weight = np.maximum(information[rows].astype(np.float64), np.finfo(np.float32).tiny)
     nearest, squared = clusters(
         features[rows].astype(np.float64), weight, min(count, rows.size), int(rng.integers(2**31))

@@ -1,7 +1,8 @@
 """Arms of a benchmark that nobody is offered: rules of others, and the default less its parts.
 
 Of the arms that METHODS names, `random`, `strided`, `foreground-random`, `entropy-mean`,
-`volume-epistemic` and `worst-dice` are strategies for people too (`strategies.STRATEGIES`).
+`volume-epistemic`, `worst-dice` and `typiclust` are strategies for people too
+(`strategies.STRATEGIES`), and CoreSet is offered to them as `farthest-first`.
 
 Two ablations are no choice of slices and so have no name here. Without *propagation* the network
 learns from the annotated slices alone: that is a matter of the training recipe. Without
@@ -16,11 +17,11 @@ from functools import partial
 
 from activeseg.sampling.auto import WHOLE, auto
 from activeseg.sampling.clasp import clasp_pe
-from activeseg.sampling.diverse import badge, coreset
+from activeseg.sampling.diverse import badge
+from activeseg.sampling.farthest import farthest_first
 from activeseg.sampling.peers import atzeni, bald, kuo, oracle_foreground
 from activeseg.sampling.random_groups import stochastic_batches
 from activeseg.sampling.sampler import Sampler, Strategy
-from activeseg.sampling.typiclust import typiclust
 
 __all__ = ["RESEARCH"]
 
@@ -48,8 +49,7 @@ _ARMS = (
     _truth(33),
     _truth(66),
     _peer("bald", bald, "highest mean BALD of the whole slice"),
-    Strategy("coreset", False, True, coreset, "farthest from what is annotated"),
-    Strategy("typiclust", False, True, typiclust, "typical of clusters without annotations"),
+    Strategy("coreset", False, True, farthest_first, "farthest from what is annotated"),
     _peer("badge", badge, "k-means++ on the last layer's gradients", features=True),
     _peer("stochastic-batches", stochastic_batches, "the most uncertain of random batches"),
     _peer("kuo", kuo, "a knapsack of the most uncertain patches and the minutes"),

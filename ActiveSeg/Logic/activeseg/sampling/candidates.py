@@ -171,7 +171,7 @@ class Pool:
         blank_seconds: `[N]` expected seconds where the slice is shown blank, as audit slices are,
             above 0; None where that is `seconds`.
         information: How much there is to see in each slice, `[N]`, not negative (e.g. the share
-            of body); only one-shot reads it; None counts all alike.
+            of body); strategies that choose by features alone read it; None counts all alike.
         redundancy_mm: How far an annotated slice speaks for its neighbours.
         annotated_features: `[len(annotated), D]`, those of the annotated slices; None where
             nobody computed them.

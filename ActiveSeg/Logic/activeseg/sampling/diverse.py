@@ -1,4 +1,4 @@
-"""Peers that choose slices unlike each other: CoreSet and BADGE."""
+"""BADGE: slices that would pull at the model in different ways."""
 
 from __future__ import annotations
 
@@ -11,39 +11,10 @@ from activeseg.representativeness import reduced
 from activeseg.sampling.batch import Batch
 from activeseg.sampling.candidates import Chosen, Pool, needed
 
-__all__ = ["badge", "coreset", "known_features"]
+__all__ = ["badge"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Rows: TypeAlias = npt.NDArray[np.intp]
-
-
-def coreset(pool: Pool, budget_s: float, rng: np.random.Generator) -> Chosen:
-    """Farthest first: always the slice that is farthest from all that is annotated or chosen.
-
-    The k-centre greedy of Sener and Savarese, ICLR 2018 (algorithm 1), until the budget is spent.
-    Distances are Euclidean on the frozen features' principal components (`reduced`); the paper
-    takes those of the trained network. With nothing annotated the first slice is a random one.
-
-    Raises:
-        ValueError: If the pool has no features.
-    """
-    features, known = known_features(pool, "coreset")
-    batch = Batch(pool, budget_s)
-    if not len(pool):
-        return Chosen(())
-    every = np.concatenate([features, known]).astype(np.float64)
-    points = reduced(every, int(rng.integers(2**31)))
-    ours = points[: len(pool)]
-    tie = rng.permutation(len(pool))
-    nearest = np.full(len(pool), np.inf)
-    for point in points[len(pool) :]:
-        nearest = np.minimum(nearest, _squared(ours, point))
-    while (able := _able(batch)).size:
-        row = int(able[np.lexsort((tie[able], -nearest[able]))[0]])
-        distance = float(np.sqrt(nearest[row]))
-        batch.take(row, distance if np.isfinite(distance) else 0.0, "unlike what is annotated")
-        nearest = np.minimum(nearest, _squared(ours, ours[row]))
-    return Chosen(batch.choices())
 
 
 def badge(pool: Pool, budget_s: float, rng: np.random.Generator) -> Chosen:
@@ -83,23 +54,6 @@ def badge(pool: Pool, budget_s: float, rng: np.random.Generator) -> Chosen:
     return Chosen(batch.choices())
 
 
-def known_features(
-    pool: Pool, name: str
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """The features of the pool, `[N, D]`, and of what is annotated, `[A, D]`.
-
-    Raises:
-        ValueError: If nobody computed them.
-    """
-    if pool.features is None:
-        raise ValueError(f"{name} needs the features of the pool")
-    if pool.annotated_features is not None:
-        return pool.features, pool.annotated_features
-    if pool.annotated:
-        raise ValueError(f"{name} needs the features of the annotated slices")
-    return pool.features, pool.features[:0]
-
-
 def _able(batch: Batch) -> Rows:
     """The slices that may be taken next."""
     free = np.flatnonzero(batch.free)
@@ -111,12 +65,6 @@ def _drawn(rows: Rows, weight: Floats, rng: np.random.Generator) -> int:
     """One of the rows with a chance in proportion to its weight; any, where none has one."""
     total = float(weight.sum())
     return int(rng.choice(rows, p=weight / total if total > 0 else None))
-
-
-def _squared(points: Floats, point: Floats) -> Floats:
-    """Squared distance of each point from one."""
-    squared: Floats = np.square(points - point).sum(axis=1)
-    return squared
 
 
 def _with_bias(points: Floats) -> Floats:

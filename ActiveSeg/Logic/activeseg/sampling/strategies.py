@@ -22,11 +22,18 @@ from activeseg.sampling.baselines import (
 )
 from activeseg.sampling.clasp import clasp
 from activeseg.sampling.clue import clue
+from activeseg.sampling.cscs import cscs
+from activeseg.sampling.density import density
+from activeseg.sampling.farthest import farthest_first
+from activeseg.sampling.location import facility_location
 from activeseg.sampling.one_shot import one_shot
 from activeseg.sampling.packing import coverage, knapsack
 from activeseg.sampling.per_minute import by_energy, by_uncertainty
+from activeseg.sampling.probcover import probcover
+from activeseg.sampling.representative import representative
 from activeseg.sampling.sampler import Strategy
 from activeseg.sampling.strided import strided_slices
+from activeseg.sampling.typiclust import typiclust
 
 __all__ = ["DEFAULT_STRATEGY", "STRATEGIES", "strategy"]
 
@@ -88,6 +95,22 @@ STRATEGIES: dict[str, Strategy] = {
             True,
             one_shot,
             "before any annotation: representative slices, spread over the volumes",
+        ),
+        *(
+            (name, False, True, sampling, f"before any annotation: {summary}")
+            for name, sampling, summary in (
+                ("representative", representative, "what covers each kind of slice best"),
+                (
+                    "facility-location",
+                    facility_location,
+                    "what covers the pool best for the minutes, with a proven share",
+                ),
+                ("probcover", probcover, "slices that are near most others, far from each other"),
+                ("farthest-first", farthest_first, "slices as unlike each other as can be"),
+                ("density", density, "slices where they lie dense, no two neighbours"),
+                ("cscs", cscs, "of each kind of slice one that is typical and rich in detail"),
+                ("typiclust", typiclust, "of each kind of slice the most typical one"),
+            )
         ),
         ("random", False, False, random_slices, "baseline: slices at random"),
         (

@@ -48,6 +48,7 @@ class Covered:
 
     Args:
         rows: The chosen items in the order of choosing.
+        added: What each of them added to F.
         value: F of the choice.
         seconds: What it takes, charges included, never more than the budget.
         bound: No choice within the budget, of any of the candidates, has a larger F.
@@ -56,6 +57,7 @@ class Covered:
     """
 
     rows: Rows
+    added: Floats
     value: float
     seconds: float
     bound: float
@@ -109,7 +111,7 @@ def cover(
     budget = budget_ms(budget_s)
     _check(goods, features, gain)
     if goods.value.size == 0:
-        return Covered(np.zeros(0, np.intp), 0.0, 0.0, 0.0, True)
+        return Covered(np.zeros(0, np.intp), np.zeros(0), 0.0, 0.0, 0.0, True)
     weight = _weights(weights, goods.value.size) * gain
     places, scaled = _places(weight, landmarks, rng)
     facility = _facility(features, places, scaled, already)
@@ -127,7 +129,8 @@ def _choose(goods: Goods, budget: int, facility: Facility, exact: bool) -> Cover
         single = np.array([np.argmax(first)])
         chosen = max(chosen, single, key=lambda rows: _worth(goods, facility, rows))
     worth = _worth(goods, facility, chosen)
-    return Covered(chosen, worth, goods.cost_ms(chosen) / 1000, max(bound, worth), exact)
+    added = _added(goods, facility, chosen, _covering(facility, chosen))
+    return Covered(chosen, added, worth, goods.cost_ms(chosen) / 1000, max(bound, worth), exact)
 
 
 def _check(goods: Goods, features: npt.NDArray[np.floating], gain: float) -> None:
@@ -189,6 +192,21 @@ def _worth(goods: Goods, facility: Facility, rows: Rows) -> float:
     return float(goods.value[rows].sum()) + facility.worth(rows)
 
 
+def _covering(facility: Facility, rows: Rows) -> npt.NDArray[np.floating]:
+    """How well the places are covered after each item of a choice, `[rows, places]`."""
+    similar = facility.similar(rows)
+    return np.maximum.accumulate(similar, axis=0, out=similar)
+
+
+def _added(
+    goods: Goods, facility: Facility, rows: Rows, covering: npt.NDArray[np.floating]
+) -> Floats:
+    """What each item of a choice adds to F of those before it."""
+    more = np.dot(np.diff(covering, axis=0, prepend=facility.reached[None]), facility.weights)
+    added: Floats = more + goods.value[rows]
+    return added
+
+
 def _bound(goods: Goods, budget: int, facility: Facility, chosen: Rows, first: Floats) -> float:
     """The least of the bounds at some steps of the greedy rule, the empty one among them."""
     rows = np.flatnonzero(first > 0)
@@ -200,11 +218,9 @@ def _bound(goods: Goods, budget: int, facility: Facility, chosen: Rows, first: F
     few = np.maximum(np.rint(np.square(parts) * chosen.size).astype(int), 1)
     steps = np.arange(1, chosen.size + 1) if few.size == chosen.size else np.unique(few)
     if steps.size:
-        similar = facility.similar(chosen)
-        np.maximum.accumulate(similar, axis=0, out=similar)
-        added = np.dot(np.diff(similar, axis=0, prepend=facility.reached[None]), facility.weights)
-        reached_value = np.cumsum(added + goods.value[chosen])
-        left = facility.gains(rows, similar[steps - 1])
+        covering = _covering(facility, chosen)
+        reached_value = np.cumsum(_added(goods, facility, chosen, covering))
+        left = facility.gains(rows, covering[steps - 1])
         for step, more in zip(steps, left, strict=True):
             more += goods.value[rows]
             more[np.isin(rows, chosen[:step])] = 0

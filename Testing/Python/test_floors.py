@@ -22,7 +22,7 @@ FLOORS = {
     "uncertainty": 3, "representativeness": 3, "quality": 3, "cost": 3, "minutes": 3,
     "sampling": 4,
     "project": 5,
-    "oracle": 6, "phantom": 6, "loop": 6, "report": 6, "benchmark": 6,
+    "oracle": 6, "phantom": 6, "loop": 6, "report": 6, "benchmark": 6, "offline": 6,
     "cli": 7, "__main__": 7,
 }  # fmt: skip
 
@@ -36,6 +36,7 @@ NEIGHBOURS = {
     ("loop", "report"),
     ("benchmark", "loop"),
     ("benchmark", "report"),
+    ("offline", "report"),
     ("__main__", "cli"),
 }
 

@@ -21,7 +21,7 @@ from activeseg.report.asked import Asked
 from activeseg.report.outline import outline_path
 from activeseg.report.png import data_uri, grey_png, palette_png
 
-__all__ = ["FULL_ENTROPY", "Outline", "Thumbnail", "draw_thumbnails"]
+__all__ = ["FULL_ENTROPY", "Outline", "Thumbnail", "draw_thumbnails", "grey_window"]
 
 FULL_ENTROPY = math.log(2)
 """Entropy in nats that is drawn at full strength: a coin toss between two labels."""

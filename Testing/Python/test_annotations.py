@@ -139,12 +139,85 @@ def test_segments_are_known_by_name_whole_or_cropped(tmp_path, name, plane, firs
         np.testing.assert_array_equal(read, take_slice(array, geometry, plane, index))
 
 
+@EVERY_WAY
+@pytest.mark.parametrize("turned", [(2,), (0, 1), (0, 1, 2)], ids=str)
+def test_axes_may_run_the_other_way_round_in_the_file(tmp_path, name, plane, turned):
+    """As 3D Slicer writes what belongs to a left-handed image: the same voxels elsewhere."""
+    geometry = GEOMETRIES[name]
+    array = labels(geometry)
+
+    def write(path, block, first):
+        """Store axes i (0), j (1), k (2) backwards; the first voxel is the last one then."""
+        image = itk(block, geometry)
+        ends = [block.shape[2 - axis] - 1 if axis in turned else 0 for axis in range(3)]
+        place = [int(a + b) for a, b in zip(first, ends, strict=True)]
+        signs = [-1 if axis in turned else 1 for axis in range(3)]
+        stored = itk(np.flip(block, [2 - axis for axis in turned]).copy(), geometry)
+        stored.SetOrigin(image.TransformIndexToPhysicalPoint(place))
+        cosines = np.asarray(geometry.direction).reshape(3, 3) * signs
+        stored.SetDirection(cosines.ravel().tolist())
+        for number, structure in enumerate(STRUCTURES if path.name.count(".") > 1 else ()):
+            stored.SetMetaData(f"Segment{number}_Name", structure.name)
+            stored.SetMetaData(f"Segment{number}_LabelValue", str(structure.value))
+        SimpleITK.WriteImage(stored, str(path))
+
+    cropped = array.copy()
+    cropped[:1], cropped[:, :1], cropped[:, :, :1] = 0, 0, 0
+    key = SliceKey(name, plane, 2)
+    wanted = take_slice(array, geometry, plane, 2)
+    axis = geometry.array_axis(plane)
+    alone = np.take(array, [2], axis=axis)
+    first = [0, 0, 0]
+    first[2 - axis] = 2
+    for path, block, begins, expected in (
+        (tmp_path / "whole.nrrd", array, (0, 0, 0), wanted),
+        (tmp_path / "alone.nrrd", alone, first, wanted),
+        (tmp_path / "alone.seg.nrrd", alone, first, wanted),
+        (
+            tmp_path / "cropped.seg.nrrd",
+            cropped[1:, 1:, 1:],
+            (1, 1, 1),
+            take_slice(cropped, geometry, plane, 2),
+        ),
+    ):
+        write(path, block, begins)
+        read = read_mask(path, volume(name, tmp_path), key, STRUCTURES)
+        np.testing.assert_array_equal(read, expected, err_msg=path.name)
+
+
 def test_a_cropped_segmentation_that_ends_before_the_slice_is_not_an_empty_mask(tmp_path):
     geometry = GEOMETRIES["plain"]
     path = tmp_path / "s.seg.nrrd"
     write_segments(path, np.zeros(geometry.shape, np.uint8), geometry, {1: "liver"}, (0, 0, 3))
     with pytest.raises(AnnotationError, match="holds axial slices 3 to 6 only"):
         read_mask(path, volume("plain", tmp_path), SliceKey("plain", PLANES[0], 2), STRUCTURES)
+
+
+def test_a_segmentation_without_a_painted_voxel_is_an_empty_mask(tmp_path):
+    """3D Slicer saves it as one voxel that lies nowhere, with or without segments."""
+    path = tmp_path / "s.seg.nrrd"
+    key = SliceKey("oblique", Plane.AXIAL, 2)
+
+    def write(value, **fields):
+        image = SimpleITK.GetImageFromArray(np.full((1, 1, 1), value, np.uint8))
+        for name, text in fields.items():
+            image.SetMetaData(name, text)
+        SimpleITK.WriteImage(image, str(path))
+
+    def read():
+        return read_mask(path, volume("oblique", tmp_path), key, STRUCTURES)
+
+    slicers = {"Segmentation_MasterRepresentation": "Binary labelmap"}
+    for fields in (slicers, {**slicers, "Segment0_Name": "liver", "Segment0_LabelValue": "1"}):
+        write(0, **fields)
+        assert read().shape == (6, 5)
+        assert not read().any()
+        write(1, **fields)  # painted, so its place counts
+        with pytest.raises(AnnotationError, match="does not lie on the volume"):
+            read()
+    write(0)  # anybody's image of one voxel
+    with pytest.raises(AnnotationError, match="does not lie on the volume"):
+        read()
 
 
 def test_a_segment_that_is_no_structure_is_refused_only_where_it_is_painted(tmp_path):

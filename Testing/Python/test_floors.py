@@ -22,7 +22,7 @@ FLOORS = {
     "uncertainty": 3, "representativeness": 3, "quality": 3, "contour": 2, "cost": 3, "minutes": 3,
     "sampling": 4,
     "project": 5,
-    "oracle": 6, "phantom": 6, "loop": 6, "report": 6, "benchmark": 6,
+    "oracle": 6, "phantom": 6, "loop": 6, "report": 6, "benchmark": 6, "offline": 6,
     "worklist": 6,
     "cli": 7, "__main__": 7,
 }  # fmt: skip
@@ -38,6 +38,7 @@ NEIGHBOURS = {
     ("benchmark", "loop"),
     ("benchmark", "report"),
     ("worklist", "report"),
+    ("offline", "report"),
     ("__main__", "cli"),
 }
 

@@ -6,7 +6,13 @@ Importing this package does not load SimpleITK; the functions do when they run.
 from __future__ import annotations
 
 from activeseg.annotations.masks import check_mask, read_mask
-from activeseg.annotations.slices import read_slice, slice_geometry, slice_shape, write_slice
+from activeseg.annotations.slices import (
+    read_slice,
+    slice_geometry,
+    slice_shape,
+    structure_colour,
+    write_slice,
+)
 
 __all__ = [
     "check_mask",
@@ -14,5 +20,6 @@ __all__ = [
     "read_slice",
     "slice_geometry",
     "slice_shape",
+    "structure_colour",
     "write_slice",
 ]

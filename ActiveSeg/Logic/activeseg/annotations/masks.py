@@ -10,12 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from activeseg.annotations.slices import (
-    block_geometry,
-    image_geometry,
-    slice_geometry,
-    slice_shape,
-)
+from activeseg.annotations.grid import Grid
+from activeseg.annotations.slices import block_geometry, slice_geometry, slice_shape
 from activeseg.errors import AnnotationError
 from activeseg.keys import SliceKey
 
@@ -36,9 +32,11 @@ def read_mask(
 
     * a label image with the volume's geometry, of which only the slice is read;
     * a 3-D label image of that slice alone, lying where the slice lies;
+    * either of these with axes that run the other way round in the file, if its header says so;
     * a 2-D image of the slice: rows and columns as `take_slice` cuts it, in the file's order;
     * a ``.seg.nrrd`` of 3D Slicer with one layer, whole or cropped: its segments are matched to
-      the structures by name, and what is outside a cropped one is background.
+      the structures by name, and what is outside a cropped one is background; one without any
+      painted voxel is background everywhere.
 
     Args:
         path: The file.
@@ -58,9 +56,11 @@ def read_mask(
     slice_geometry(geometry, key)
     reader = _open(path, key)
     names = _segment_names(reader)
-    if reader.GetDimension() == 2:
+    if _holds_nothing(reader, path, key):
+        values = np.zeros(slice_shape(geometry, key.plane), dtype=np.uint8)
+    elif reader.GetDimension() == 2:
         values = _read_flat(reader, path, geometry, key)
-    elif names and image_geometry(reader, geometry).size != geometry.size:
+    elif names and tuple(reader.GetSize()) != geometry.size:
         values = _read_cropped(reader, path, geometry, key)
     else:
         values = _read_placed(reader, path, geometry, key)
@@ -143,31 +143,30 @@ def _read_placed(
     reader: SimpleITK.ImageFileReader, path: Path, geometry: Geometry, key: SliceKey
 ) -> npt.NDArray[Any]:
     """The slice's voxels of a 3-D file: the whole volume's, or of this slice alone."""
-    found = image_geometry(reader, geometry)
-    place = slice_geometry(geometry, key)
-    alone = found.size == place.size
-    differs = found.mismatch(place if alone else geometry)
+    grid, place = Grid.of(reader, geometry), slice_geometry(geometry, key)
+    alone = grid.geometry.size == place.size
+    differs = grid.mismatch(place if alone else geometry)
     if differs:
         raise AnnotationError(
             f"{path} does not lie on {'this slice' if alone else 'the volume'}: {differs}", str(key)
         )
+    start = [0, 0, 0]
     if not alone:
-        start = [0, 0, 0]
         start[2 - geometry.array_axis(key.plane)] = key.index
-        reader.SetExtractIndex(start)
-        reader.SetExtractSize(place.size)
-    return _read(reader, path, key).reshape(slice_shape(geometry, key.plane))
+    order = grid.extract(reader, start, place.size)
+    return _read(reader, path, key)[order].reshape(slice_shape(geometry, key.plane))
 
 
 def _read_cropped(
     reader: SimpleITK.ImageFileReader, path: Path, geometry: Geometry, key: SliceKey
 ) -> npt.NDArray[Any]:
     """The slice's voxels of a segmentation that 3D Slicer cropped to what was painted."""
-    found = image_geometry(reader, geometry)
+    grid = Grid.of(reader, geometry)
+    found = grid.geometry
     axes = np.asarray(geometry.direction).reshape(3, 3) * geometry.spacing
     offset = np.linalg.solve(axes, np.subtract(found.origin, geometry.origin))
     i, j, k = (round(float(n)) for n in offset)
-    differs = found.mismatch(block_geometry(geometry, (i, j, k), found.size))
+    differs = grid.mismatch(block_geometry(geometry, (i, j, k), found.size))
     if differs:
         raise AnnotationError(f"{path} does not lie on the volume's grid: {differs}", str(key))
     first = (k, j, i)
@@ -182,14 +181,23 @@ def _read_cropped(
         )
     start, size = [0, 0, 0], list(found.size)
     start[2 - axis], size[2 - axis] = key.index - first[axis], 1
-    reader.SetExtractIndex(start)
-    reader.SetExtractSize(size)
-    block = _read(reader, path, key)
+    order = grid.extract(reader, start, size)
+    block = _read(reader, path, key)[order]
     mask = np.zeros(slice_geometry(geometry, key).shape, dtype=block.dtype)
     into = [slice(start, end) for start, end in zip(first, ends, strict=True)]
     into[axis] = slice(0, 1)
     mask[tuple(into)] = block
     return mask.reshape(slice_shape(geometry, key.plane))
+
+
+def _holds_nothing(reader: SimpleITK.ImageFileReader, path: Path, key: SliceKey) -> bool:
+    """Whether 3D Slicer saved a segmentation in which no voxel is painted: one voxel, nowhere.
+
+    Source: "Segmentation labelmap file format" of 3D Slicer's manual, which lets readers ignore
+    the place of such a voxel. A segmentation of one painted voxel looks alike, but is not 0.
+    """
+    slicers = any(name.startswith("Segmentation_") for name in reader.GetMetaDataKeys())
+    return slicers and reader.GetSize() == (1, 1, 1) and not np.any(_read(reader, path, key))
 
 
 def _read(reader: SimpleITK.ImageFileReader, path: Path, key: SliceKey) -> npt.NDArray[Any]:

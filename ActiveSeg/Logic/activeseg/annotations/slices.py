@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 
     from activeseg.cohort import Geometry, Structure
 
-__all__ = ["image_geometry", "read_slice", "slice_geometry", "slice_shape", "write_slice"]
+__all__ = [
+    "image_geometry",
+    "read_slice",
+    "slice_geometry",
+    "slice_shape",
+    "structure_colour",
+    "write_slice",
+]
 
 
 def slice_shape(geometry: Geometry, plane: Plane) -> tuple[int, int]:
@@ -161,6 +168,15 @@ def image_geometry(reader: SimpleITK.ImageFileReader, like: Geometry) -> Geometr
     )
 
 
+def structure_colour(number: int) -> tuple[float, float, float]:
+    """Red, green and blue, 0 to 1, of a project's structure: hues a golden angle apart.
+
+    Args:
+        number: The structure's place among the project's, from 0.
+    """
+    return colorsys.hsv_to_rgb(number * 0.381966 % 1, 0.6, 0.9)
+
+
 def _segment_metadata(
     block: npt.NDArray[np.uint8],
     structures: Sequence[Structure],
@@ -180,7 +196,6 @@ def _segment_metadata(
         "Segmentation_ReferenceImageExtentOffset": " ".join(map(str, offset)),
     }
     for number, structure in enumerate(structures):
-        colour = colorsys.hsv_to_rgb(number * 0.381966 % 1, 0.6, 0.9)  # golden-angle hues
         fields |= {
             f"Segment{number}_ID": f"Segment_{structure.value}",
             f"Segment{number}_Name": structure.name,
@@ -188,7 +203,7 @@ def _segment_metadata(
             f"Segment{number}_Layer": "0",
             f"Segment{number}_Extent": extent,
             f"Segment{number}_Tags": "|",
-            f"Segment{number}_Color": " ".join(f"{part:.4f}" for part in colour),
+            f"Segment{number}_Color": " ".join(f"{part:.4f}" for part in structure_colour(number)),
         }
     return fields
 

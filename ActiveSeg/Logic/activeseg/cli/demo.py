@@ -2,24 +2,59 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from activeseg.cli import values
 from activeseg.cli.output import progress_of
 from activeseg.progress import Progress
 
 if TYPE_CHECKING:
     from activeseg.loop.demo import DemoPlan
 
-__all__ = ["demo"]
+__all__ = ["add_arguments", "demo"]
 
 # The phantom cohort is small enough that the whole demonstration takes a few minutes.
 PHANTOMS = 18
 PHANTOM_STEPS = 250
 PHANTOM_MINUTES = 8.0
 COHORT_MINUTES = 30.0
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The words of ``demo`` that no other command has."""
+    parser.add_argument("--cohort", type=Path, metavar="DIR", help="default: a phantom cohort")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("activeseg-demo"),
+        metavar="DIR",
+        help="default: ./activeseg-demo",
+    )
+    parser.add_argument("--rounds", type=values.count, default=3, metavar="N", help="default: 3")
+    parser.add_argument(
+        "--minutes",
+        type=values.minutes,
+        metavar="M",
+        help=f"budget of each batch; default: {COHORT_MINUTES:g}, "
+        f"{PHANTOM_MINUTES:g} with the phantom cohort",
+    )
+    parser.add_argument(
+        "--pool",
+        type=values.positive,
+        metavar="N",
+        help="volumes to choose from; default: 60 %% of those with a label",
+    )
+    parser.add_argument(
+        "--test",
+        type=values.positive,
+        metavar="N",
+        help="volumes that are held out; default: the rest of those with a label",
+    )
+    parser.add_argument("--seed", type=values.count, default=0, metavar="N", help="default: 0")
+    parser.add_argument("--no-serve", action="store_true", help="end without opening the workbench")
 
 
 def demo(arguments: Namespace) -> int:

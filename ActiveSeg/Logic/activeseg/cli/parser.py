@@ -70,23 +70,38 @@ def _add_project_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser
     _author(following)
     _json(following)
 
-    annotate = verbs.add_parser("annotate", help="accept a mask for one slice, or undo it")
-    annotate.set_defaults(run=project.annotate)
-    _project(annotate)
-    annotate.add_argument("key", metavar="KEY", help="VOLUME/PLANE/INDEX, e.g. case_003/axial/057")
-    answer = annotate.add_mutually_exclusive_group(required=True)
-    answer.add_argument("--mask", type=Path, metavar="FILE", help="label image of volume or slice")
-    answer.add_argument(
-        "--undo", action="store_true", help="withdraw your newest mask of it; its time stays spent"
-    )
-    annotate.add_argument("--seconds", type=float, default=0.0, metavar="S", help="time it took")
-    _author(annotate)
-    _json(annotate)
+    _add_annotate(verbs)
 
     status = verbs.add_parser("status", help="where the project stands, and what to do next")
     status.set_defaults(run=project.status)
     _project(status)
     _json(status)
+
+
+def _add_annotate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    annotate = verbs.add_parser("annotate", help="accept masks, or undo one")
+    annotate.set_defaults(run=project.annotate)
+    _project(annotate)
+    key = annotate.add_argument(
+        "key", metavar="KEY", help="VOLUME/PLANE/INDEX, e.g. case_003/axial/057; not with --from"
+    )
+    # Not nargs="?": before Python 3.12.7 that takes no KEY that comes after an option.
+    key.required = False
+    answer = annotate.add_mutually_exclusive_group(required=True)
+    answer.add_argument("--mask", type=Path, metavar="FILE", help="label image of volume or slice")
+    answer.add_argument(
+        "--undo", action="store_true", help="withdraw your newest mask of it; its time stays spent"
+    )
+    answer.add_argument(
+        "--from",
+        dest="source",
+        type=Path,
+        metavar="DIR",
+        help="all that was answered in a folder of 'suggest --to'",
+    )
+    annotate.add_argument("--seconds", type=float, metavar="S", help="time it took; default: 0")
+    _author(annotate)
+    _json(annotate)
 
 
 def _add_work_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -96,6 +111,7 @@ def _add_work_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _minutes(suggest)
     _strategy(suggest, "default: the project's")
     _whom(suggest)
+    _target(suggest)
     _device(suggest)
     _json(suggest)
     _progress(suggest)
@@ -121,6 +137,7 @@ def _add_work_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _minutes(whole)
     _strategy(whole, "default: the project's")
     _whom(whole)
+    _target(whole)
     _samples(whole)
     _steps(whole)
     _tune(whole)
@@ -162,39 +179,10 @@ def _add_workbench(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def _add_demo(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     loop = verbs.add_parser("demo", help="the whole loop with a simulated clinician")
     loop.set_defaults(run=demo.demo)
+    demo.add_arguments(loop)
     _author(loop)
-    loop.add_argument("--cohort", type=Path, metavar="DIR", help="default: a phantom cohort")
     _structures(loop)
-    loop.add_argument(
-        "--out",
-        type=Path,
-        default=Path("activeseg-demo"),
-        metavar="DIR",
-        help="default: ./activeseg-demo",
-    )
-    loop.add_argument("--rounds", type=values.count, default=3, metavar="N", help="default: 3")
-    loop.add_argument(
-        "--minutes",
-        type=values.minutes,
-        metavar="M",
-        help=f"budget of each batch; default: {demo.COHORT_MINUTES:g}, "
-        f"{demo.PHANTOM_MINUTES:g} with the phantom cohort",
-    )
-    loop.add_argument(
-        "--pool",
-        type=values.positive,
-        metavar="N",
-        help="volumes to choose from; default: 60 %% of those with a label",
-    )
-    loop.add_argument(
-        "--test",
-        type=values.positive,
-        metavar="N",
-        help="volumes that are held out; default: the rest of those with a label",
-    )
-    loop.add_argument("--seed", type=values.count, default=0, metavar="N", help="default: 0")
     _steps(loop, f"the recipe's, {demo.PHANTOM_STEPS} with the phantom cohort")
-    loop.add_argument("--no-serve", action="store_true", help="end without opening the workbench")
     _progress(loop)
 
 
@@ -322,6 +310,15 @@ def _samples(parser: argparse.ArgumentParser) -> None:
 def _whom(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--author", metavar="A", help="whose minutes to expect; default: who answered last"
+    )
+
+
+def _target(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--to",
+        type=Path,
+        metavar="DIR",
+        help="a new or empty folder to write the batch to, to be answered in another tool",
     )
 
 

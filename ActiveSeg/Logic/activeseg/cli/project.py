@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
+from activeseg.cli.offline import annotate_folder
 from activeseg.cli.output import print_json, progress_of
 from activeseg.errors import AnnotationError, ProjectError
 from activeseg.keys import SliceKey
@@ -71,10 +72,14 @@ def following(arguments: Namespace) -> int:
 
 
 def annotate(arguments: Namespace) -> int:
-    """Accept a mask, or withdraw the newest one."""
+    """Accept a mask or a folder of masks, or withdraw the newest mask."""
+    if arguments.source is not None:
+        return annotate_folder(arguments)
     from activeseg.project import Project, undo
     from activeseg.project import annotate as accept
 
+    if arguments.key is None:
+        raise AnnotationError("KEY is missing; --mask and --undo are for one slice, name it")
     if arguments.undo and arguments.seconds:
         raise AnnotationError("--seconds belongs to --mask; an undo takes none", arguments.key)
     key = SliceKey.parse(arguments.key)
@@ -82,7 +87,8 @@ def annotate(arguments: Namespace) -> int:
     if arguments.undo:
         answer = undo(project, key, arguments.author)
     else:
-        answer = accept(project, key, arguments.mask, arguments.seconds, arguments.author)
+        seconds = arguments.seconds or 0.0
+        answer = accept(project, key, arguments.mask, seconds, arguments.author)
     if arguments.json:
         print_json(
             {

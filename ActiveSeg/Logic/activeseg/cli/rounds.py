@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
+from activeseg.cli.offline import check_target, hand_out
 from activeseg.cli.output import print_json, progress_of
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def suggest(arguments: Namespace) -> int:
 
     project = Project.open(arguments.project)
     _check_strategy(arguments.strategy)
+    check_target(arguments)
     from activeseg.project.verbs import run_suggest  # loads torch
 
     batch = run_suggest(
@@ -31,6 +33,7 @@ def suggest(arguments: Namespace) -> int:
         arguments.author,
         arguments.device,
     )
+    hand_out(project, batch, arguments)
     return _print_batch(batch, arguments)
 
 
@@ -77,6 +80,7 @@ def whole_round(arguments: Namespace) -> int:
 
     project = Project.open(arguments.project)
     _check_strategy(arguments.strategy)
+    check_target(arguments)
     from activeseg.project.scoring import Scoring
     from activeseg.project.verbs import run_round  # loads torch
 
@@ -91,6 +95,7 @@ def whole_round(arguments: Namespace) -> int:
         _tuning_of(arguments),
         arguments.device,
     )
+    hand_out(project, batch, arguments)
     return _print_batch(batch, arguments)
 
 
@@ -161,4 +166,7 @@ def _print_batch(batch: Batch, arguments: Namespace) -> int:
     )
     if batch.note:
         print(batch.note)
+    if arguments.to is not None:
+        back = f"activeseg annotate {arguments.project} --from {arguments.to}"
+        print(f"written to {arguments.to}; once it is answered: {back}")
     return 0

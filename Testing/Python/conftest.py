@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from in_process import Done, outcome
 
 # Before numpy and torch are loaded: with a process a core, more threads only get in the way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -34,3 +38,17 @@ def real_data() -> Path:
     path = Path(folder)
     assert path.is_dir(), f"ACTIVESEG_DATA is {folder}, which is no folder"
     return path
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Done]]:
+    """Run a command in this process; the signal handler that it sets is taken back."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    def call(*words: object) -> Done:
+        capsys.readouterr()
+        code = outcome(words)
+        return Done(code, *capsys.readouterr())
+
+    yield call
+    signal.signal(signal.SIGTERM, before)

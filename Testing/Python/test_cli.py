@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import namedtuple
 from pathlib import Path
 
 import numpy as np
@@ -29,37 +28,14 @@ from activeseg.keys import SliceKey
 from activeseg.loop.demo import prepare_folder
 from activeseg.project import Project, status
 from activeseg.sampling import STRATEGIES
+from in_process import Done
 from tiny_cohort import write_tiny_cohort
-
-Done = namedtuple("Done", "code out err")
 
 KEYS = {
     *("key", "volume", "plane", "index", "rank"),
     *("value", "minutes", "expected_dice", "entropy", "reason", "how"),
     *("minutes_low", "minutes_high", "dice_low", "dice_high", "audit"),
 }
-
-
-@pytest.fixture(autouse=True)
-def _signal_handler_as_before():
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
-
-
-@pytest.fixture
-def run(capsys):
-    """Run a command in this process."""
-
-    def call(*words: object) -> Done:
-        capsys.readouterr()
-        try:
-            code = main([str(word) for word in words])
-        except SystemExit as exit_:  # argparse
-            code = exit_.code
-        return Done(code, *capsys.readouterr())
-
-    return call
 
 
 def command(*words: object) -> list[str]:

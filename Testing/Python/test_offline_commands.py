@@ -5,45 +5,19 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-from collections import namedtuple
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from activeseg.cli import main
 from activeseg.cli.parser import build_parser
 from activeseg.keys import SliceKey
 from activeseg.project import Project
 from handed_batch import edit, fill_in, read_voxels, rows, truth
+from in_process import Done
 from tiny_cohort import answer, new_project, write_tiny_cohort
-
-Done = namedtuple("Done", "code out err")
-
-
-@pytest.fixture(autouse=True)
-def _signal_handler_as_before():
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
-
-
-@pytest.fixture
-def run(capsys):
-    """Run a command in this process."""
-
-    def call(*words: object) -> Done:
-        capsys.readouterr()
-        try:
-            code = main([str(word) for word in words])
-        except SystemExit as exit_:  # argparse
-            code = exit_.code
-        return Done(code, *capsys.readouterr())
-
-    return call
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from activeseg.errors import ProjectError
 from activeseg.keys import Plane
-from activeseg.sampling import DEFAULT_STRATEGY, RESEARCH, STRATEGIES, Chosen, Pool, strategy
+from activeseg.sampling import (
+    DEFAULT_STRATEGY,
+    RESEARCH,
+    STRATEGIES,
+    Chosen,
+    Pool,
+    Scored,
+    strategy,
+)
 from small_pool import Slice, pool_of, rng
 
 NAMES = sorted(STRATEGIES) + sorted(RESEARCH)
@@ -196,10 +204,16 @@ def test_no_chance_where_nothing_is_equal(name: str) -> None:
 
 
 BEGUN = [(f"v{k}", Plane.AXIAL, 4.0) for k in range(6)]
-"""Some of the pool is covered: before that `auto` does not listen to the gain."""
+
+
+def begun_pool() -> Pool:
+    """Some of it is annotated, and the expected Dice trusted: before, `auto` ignores the gain."""
+    pool = replace(plain_pool(), annotated=BEGUN)
+    return replace(pool, scored=replace(pool.model_scores(), trust=0.8))
+
 
 RANKED_BY = {
-    "auto": ("gain", "shown"),
+    "auto": ("gain", "shown", "trust"),
     "knapsack": ("gain",),
     "coverage": ("gain",),
     "clasp": ("class_entropy", "whole_entropy", "round"),
@@ -216,37 +230,40 @@ RANKED_BY = {
     "clasp-pe": ("class_entropy", "whole_entropy", "round"),
     "kuo": ("top_patches",),
     "stochastic-batches": ("whole_entropy",),
-    **dict.fromkeys(LESS, ("gain", "shown")),
+    **dict.fromkeys(LESS, ("gain", "shown", "trust")),
+    "auto-no-coverage": ("gain", "shown"),  # the gain has its full weight from the start
 }
+
+
+def other_scores(scores: Scored, field: str) -> object:
+    """Other values of a column, or of a number."""
+    single = {"round": 5, "trust": 0.1}
+    return single.get(field) or getattr(scores, field)[..., ::-1] ** 3
 
 
 @pytest.mark.parametrize(
     ("name", "field"), [(name, field) for name, fields in RANKED_BY.items() for field in fields]
 )
 def test_what_a_strategy_ranks_by_changes_its_batch(name: str, field: str) -> None:
-    pool = replace(plain_pool(), annotated=BEGUN)
+    pool = begun_pool()
     scores = pool.model_scores()
-    if field == "round":
-        changed = replace(scores, round=5)
-    elif field == "shown":
+    if field == "shown":
         changed = replace(scores, shown=np.where(np.arange(len(pool)) % 3, 0.0, 1.0) * scores.shown)
     else:
-        changed = replace(scores, **{field: getattr(scores, field)[..., ::-1] ** 3})
+        changed = replace(scores, **{field: other_scores(scores, field)})
     other = replace(pool, scored=changed)
     assert chosen_keys(name, other, 300.0) != chosen_keys(name, pool, 300.0)
 
 
 @pytest.mark.parametrize("name", sorted(RANKED_BY))
 def test_other_scores_do_not_matter(name: str) -> None:
-    pool = replace(plain_pool(), annotated=BEGUN)
+    pool = begun_pool()
     scores = pool.model_scores()
     others = ("gain", "uncertainty", "whole_entropy", "epistemic", "class_entropy", "band_entropy",
               "expected_dice", "shown", "round", "energy", "foreground_entropy", "top_patches",
-              "contour_mm", "gradient")  # fmt: skip
+              "contour_mm", "gradient", "trust")  # fmt: skip
     changes = {
-        field: 5 if field == "round" else getattr(scores, field)[..., ::-1] ** 3
-        for field in others
-        if field not in RANKED_BY[name]
+        field: other_scores(scores, field) for field in others if field not in RANKED_BY[name]
     }
     other = replace(pool, scored=replace(scores, **changes))
     assert chosen_keys(name, other, 300.0) == chosen_keys(name, pool, 300.0)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import uniform_filter
 
 from activeseg.keys import Plane
-from activeseg.model.features import slice_centrality, slice_features, slice_information
+from activeseg.model.features import (
+    slice_centrality,
+    slice_features,
+    slice_information,
+    texture_energy,
+)
 from activeseg.model.scan import Scan, axis_of
 
 AXIAL, CORONAL, SAGITTAL = Plane.AXIAL, Plane.CORONAL, Plane.SAGITTAL
@@ -168,3 +176,15 @@ def test_centrality_by_hand() -> None:
     assert slice_centrality(1).tolist() == [1]
     assert slice_centrality(4).tolist() == pytest.approx([1 / 16, 9 / 16, 9 / 16, 1 / 16])
     assert slice_centrality(5).tolist() == pytest.approx([0.04, 0.36, 1, 0.36, 0.04])
+
+
+def test_texture_energy_is_that_of_the_filters_at_each_scale() -> None:
+    scan = noise((3, 20, 20), channels=2)
+    features = slice_features(scan, AXIAL)
+    found = texture_energy(features)
+    # Behind the grey values of 16 cells in two channels, 24 filters on 16 cells at each scale.
+    assert found[:, 0] == pytest.approx(features[:, 32 : 32 + 384].mean(axis=1))
+    assert found[:, 1] == pytest.approx(features[:, 32 + 384 :].mean(axis=1))
+    smoother = replace(scan, channels=uniform_filter(scan.channels, (1, 3, 3, 3)))
+    assert (texture_energy(slice_features(smoother, AXIAL)) < found).all()
+    assert not texture_energy(slice_features(scan_of(np.zeros((2, 9, 9))), AXIAL)).any()

@@ -193,6 +193,21 @@ def test_one_shot_looks_at_a_sample_of_a_large_pool(monkeypatch: pytest.MonkeyPa
     assert all(choice.reason.startswith("representative of about ") for choice in chosen)
 
 
+def test_one_shot_takes_a_neighbour_last() -> None:
+    # Six slices of one volume, 1 mm each: four beside each other, two farther than the reach.
+    for seed in range(5):
+        draws = rng(seed).normal(size=(6, 3))
+        slices = [
+            Slice("a", k, features=tuple(row))
+            for k, row in zip((0, 1, 2, 3, 20, 40), draws, strict=True)
+        ]
+        pool = pool_of(slices, scored=False)
+        found = [each.candidate.key.index for each in one_shot(pool, 30.0, rng()).choices]
+        assert len({0, 1, 2, 3} & set(found)) == 1
+        assert {20, 40} < set(found)
+        assert len(one_shot(pool, 60.0, rng()).choices) == 6
+
+
 def test_one_shot_needs_features() -> None:
     with pytest.raises(ValueError, match="needs the features"):
         one_shot(pool_of(stacks(1, 3)), 60.0, rng())

@@ -194,9 +194,13 @@ def test_a_project_made_for_random_slices_asks_for_random_slices(cohort, tmp_pat
 
 def test_in_all_planes_the_pool_is_every_slice(cohort, tmp_path):
     project = new_project(tmp_path / "p", cohort, plane_policy="all")
-    batch = suggest(project, 1e4)
+    batch = suggest(project, 1e4, "random")
     assert len(batch.suggestions) == 4 * (8 + 20 + 18)
     assert {key.plane for key in keys_of(batch)} == set(Plane)
+    # The body touches neither the left nor the right side of the image.
+    first = suggest(project, 1e4)
+    assert len(first.suggestions) == 4 * (8 + 20 + 14)
+    assert first.note == "left out: 16 slices without body"
 
 
 def test_what_suggest_refuses(fresh, answered, tmp_path):

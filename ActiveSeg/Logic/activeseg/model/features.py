@@ -14,7 +14,13 @@ from torch import nn
 from activeseg.keys import Plane
 from activeseg.model.scan import Scan, axis_of
 
-__all__ = ["FEATURES_VERSION", "slice_centrality", "slice_features", "slice_information"]
+__all__ = [
+    "FEATURES_VERSION",
+    "slice_centrality",
+    "slice_features",
+    "slice_information",
+    "texture_energy",
+]
 
 FEATURES_VERSION = 1
 _SIDE = 64
@@ -45,6 +51,20 @@ def slice_features(scan: Scan, plane: Plane) -> npt.NDArray[np.float32]:
             parts.append(nn.functional.adaptive_avg_pool2d(response, _GRID))
     found: npt.NDArray[np.float32] = torch.cat([part.flatten(1) for part in parts], dim=1).numpy()
     return found
+
+
+def texture_energy(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """How strongly the filters answer in each slice, at the fine and the coarse scale.
+
+    Args:
+        features: Of `slice_features`, `[slices, D]`.
+
+    Returns:
+        `[slices, 2]`, above 0 where there is anything to see.
+    """
+    responses = features[:, -2 * _FILTERS * _GRID**2 :].reshape(len(features), 2, -1)
+    energy: npt.NDArray[np.float64] = responses.mean(axis=2, dtype=np.float64)
+    return energy
 
 
 def slice_information(scan: Scan, plane: Plane) -> npt.NDArray[np.float32]:

@@ -12,6 +12,7 @@ from activeseg.sampling.candidates import (
     Scored,
 )
 from activeseg.sampling.sampler import Strategy
+from activeseg.sampling.screened import Screened
 from activeseg.sampling.strategies import DEFAULT_STRATEGY, STRATEGIES, strategy
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Chosen",
     "Pool",
     "Scored",
+    "Screened",
     "Strategy",
     "strategy",
 ]

@@ -14,7 +14,7 @@ from activeseg.sampling.batch import Batch, descending
 from activeseg.sampling.candidates import Chosen, Pool
 from activeseg.sampling.class_balance import LEAST_SHOWN, fill_by_class
 from activeseg.sampling.noise import power_draws
-from activeseg.sampling.redundancy import left_by_annotated
+from activeseg.sampling.redundancy import left_by_annotated, within_reach
 
 __all__ = ["MOST_WEIGHT", "WHOLE", "Parts", "auto", "auto_value"]
 
@@ -150,7 +150,7 @@ def _take_audits(batch: Batch, rng: np.random.Generator, least: int) -> None:
         over = spent + batch.audit_ms(row) / 2 > AUDIT_SHARE * whole
         if over and len(batch) >= least:
             return
-        if not _near_any(pool, row, batch.rows):
+        if not within_reach(pool, np.array([row]), batch.rows)[0]:
             batch.take(row, 0.0, audit=True)
 
 
@@ -163,13 +163,3 @@ def _audit_order(pool: Pool, rng: np.random.Generator) -> list[int]:
     # The race of Efraimidis and Spirakis (2006): the least of Exp(1) / chance is drawn first.
     first: list[int] = descending(-rng.exponential(size=len(pool)) / chance, rng).tolist()
     return first
-
-
-def _near_any(pool: Pool, row: int, others: list[int]) -> bool:
-    """Whether one of the others speaks for a slice: same volume and plane, within the reach."""
-    return any(
-        pool.volume[row] == pool.volume[other]
-        and pool.plane[row] == pool.plane[other]
-        and abs(pool.position_mm[row] - pool.position_mm[other]) < pool.redundancy_mm
-        for other in others
-    )

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from activeseg.cost import How
 from activeseg.errors import ProjectError
 from activeseg.keys import Plane, SliceKey
+from activeseg.sampling.screened import Screened
 
 __all__ = [
     "PLANES",
@@ -83,7 +84,8 @@ class Chosen:
 
     Attributes:
         choices: In the order of answering: the slices of a volume follow each other.
-        note: One line on what was proven of it, for people; empty where nothing was.
+        note: One line on it as a whole, for people: what was proven, what was left out; may be
+            empty.
     """
 
     choices: tuple[Choice, ...]
@@ -177,6 +179,7 @@ class Pool:
             nobody computed them.
         truth_shown: `[structures, N]` whether the reference label shows a structure; None
             everywhere but in a benchmark whose strategy asks for it.
+        screened: What the images themselves say; only one-shot reads it; None where nobody looked.
 
     Raises:
         ValueError: If rows do not ascend (so none is there twice), columns differ in length, or
@@ -199,6 +202,7 @@ class Pool:
     redundancy_mm: float = REDUNDANCY_MM
     annotated_features: npt.NDArray[np.float32] | None = None
     truth_shown: npt.NDArray[np.bool_] | None = None
+    screened: Screened | None = None
 
     def __post_init__(self) -> None:
         _check_columns(self)
@@ -263,6 +267,12 @@ def _check_columns(pool: Pool) -> None:
     for name in ("features", "information", "blank_seconds"):
         if getattr(pool, name) is not None:
             columns[name] = getattr(pool, name)
+    if pool.screened is not None:
+        columns["excluded"] = pool.screened.excluded
+        if len(pool.screened.group) != len(pool.volumes):
+            raise ValueError(
+                f"group has {len(pool.screened.group)} entries for {len(pool.volumes)} volumes"
+            )
     for name, column in columns.items():
         if len(column) != count:
             raise ValueError(f"{name} has {len(column)} rows for {count} slices")

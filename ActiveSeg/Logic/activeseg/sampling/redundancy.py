@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -10,9 +11,10 @@ import numpy.typing as npt
 
 from activeseg.sampling.candidates import PLANES, Pool
 
-__all__ = ["left_by_annotated", "nearest_annotated_mm", "redundancy"]
+__all__ = ["left_by_annotated", "nearest_annotated_mm", "redundancy", "within_reach"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
+Rows: TypeAlias = npt.NDArray[np.intp]
 
 
 def redundancy(distance_mm: Floats, redundancy_mm: float) -> Floats:
@@ -52,4 +54,23 @@ def nearest_annotated_mm(pool: Pool) -> Floats:
         mm, known = pool.position_mm[first:end], np.array([-np.inf, *sorted(positions), np.inf])
         above = np.searchsorted(known, mm)
         found[first:end] = np.minimum(mm - known[above - 1], known[above] - mm)
+    return found
+
+
+def within_reach(pool: Pool, rows: Rows, others: Sequence[int]) -> npt.NDArray[np.bool_]:
+    """Which rows one of the others speaks for: same volume and plane, nearer than the reach.
+
+    Args:
+        pool: The pool.
+        rows: `[n]` of the pool.
+        others: Rows of the pool.
+
+    Returns:
+        `[n]`.
+    """
+    found = np.zeros(len(rows), dtype=bool)
+    stack = pool.volume.astype(np.int64) * len(PLANES) + pool.plane
+    for other in others:
+        near = np.abs(pool.position_mm[rows] - pool.position_mm[other]) < pool.redundancy_mm
+        found |= near & (stack[rows] == stack[other])
     return found

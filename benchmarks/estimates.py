@@ -30,6 +30,7 @@ from activeseg.model.training import Recipe
 from activeseg.progress import Silent
 from activeseg.project import Project
 from activeseg.project.estimating import estimate_slices, estimate_volumes
+from activeseg.project.judged import DiceLedger
 from activeseg.project.one_volume import Scoring, score_scan
 from activeseg.project.predicting import latest_model
 from activeseg.project.predictions import Scores, ScoreTable
@@ -142,7 +143,7 @@ def judge_dice(project: Project, test: Cohort, scoring: Scoring) -> dict[str, fl
     name_of = np.concatenate([np.full(len(part.index), name) for name, part in parts.items()])
     table = ScoreTable(name_of, Scores.join(list(parts.values())))
     each = estimate_slices(project, files, table)
-    whole = estimate_volumes(project, files, table, ids)
+    whole = estimate_volumes(DiceLedger(project), files, table, ids)
     true_slices, true_volumes = np.array(slices), np.array(volumes)
     seen = ~np.isnan(true_slices) & table.scores.shows.any(axis=1)
     known = ~np.isnan(true_volumes)

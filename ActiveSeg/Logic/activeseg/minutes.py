@@ -98,7 +98,7 @@ class Work:
         """From expected answers of the STANDARD clinician without the first-slice overhead.
 
         Args:
-            answers: `[n]` of `activeseg.cost.expected_seconds` or `prior_answer`.
+            answers: `[n]` of `activeseg.cost.expected_answers` or `prior_answer`.
             first: `[n]`, whether each is the first slice of its volume in the batch.
             expected_dice: `[n]`; None before a model.
         """

@@ -15,14 +15,12 @@ from activeseg.keys import Plane
 from activeseg.model.scan import Scan, axis_of
 
 __all__ = [
-    "FEATURES_VERSION",
     "slice_centrality",
     "slice_features",
     "slice_information",
     "texture_energy",
 ]
 
-FEATURES_VERSION = 1
 _SIDE = 64
 _GRID = 4
 _FILTERS = 24

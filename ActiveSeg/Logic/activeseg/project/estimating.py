@@ -112,7 +112,7 @@ class VolumeEstimates:
 
 
 def estimate_volumes(
-    project: Project, files: RoundFiles, table: ScoreTable, ids: list[str]
+    ledger: DiceLedger, files: RoundFiles, table: ScoreTable, ids: list[str]
 ) -> VolumeEstimates:
     """Judge whole volumes by what is known now.
 
@@ -120,19 +120,15 @@ def estimate_volumes(
     nothing there, as its Dice would.
 
     Args:
-        project: The project that the estimate was learned in.
+        ledger: What is known of the project that the estimate is learned in.
         files: The round whose model scored the volumes.
         table: The scores.
         ids: The volumes, ascending; others are not in the table.
-
-    Raises:
-        ProjectError: If a file of the project is damaged.
     """
-    ledger = DiceLedger(project)
     estimator = ledger.learn(_several_views(table))
     evidence = with_trend(table.scores.evidence, ledger, files.number)
     shown = relative_size(table.scores.size, table.scores.shows)
-    count = len(project.structures)
+    count = shown.shape[1]
     whole, cohort = np.full((count, len(ids), 2), np.nan), np.full((count, 2), np.nan)
     for number in range(count):
         whole[number], cohort[number] = _whole(
@@ -161,9 +157,9 @@ def write_estimate(project: Project, files: RoundFiles, table: ScoreTable, note:
         ProjectError: If a file of the project is damaged.
     """
     ids = sorted(volume.id for volume in project.cohort.volumes)
-    found = estimate_volumes(project, files, table, ids)
-    names = [structure.name for structure in project.structures]
     ledger = DiceLedger(project)
+    found = estimate_volumes(ledger, files, table, ids)
+    names = [structure.name for structure in project.structures]
     judged = ledger.slices
     write_json(
         files.estimate,

@@ -134,19 +134,17 @@ def _draw_volume(group: Sequence[Asked]) -> dict[tuple[str, int, SliceKey], Thum
 
 
 def bare_thumbnail(
-    image: npt.NDArray[np.float32], geometry: Geometry, key: SliceKey, window: tuple[float, float]
+    grey: npt.NDArray[np.float32], pixel_mm: tuple[float, float], window: tuple[float, float]
 ) -> Thumbnail:
     """The picture of a slice of which nothing is known.
 
     Args:
-        image: The whole volume, native array.
-        geometry: Its geometry.
-        key: The slice.
+        grey: `[H, W]`, turned for the eye (`activeseg.cohort.picture`).
+        pixel_mm: Millimetres between its rows and between its columns.
         window: Grey values that are drawn black and white (`grey_window`).
     """
-    grey = picture(take_slice(image, geometry, key.plane, key.index), geometry, key.plane)
     height, width = grey.shape
-    row_mm, col_mm = picture_spacing(geometry, key.plane)
+    row_mm, col_mm = pixel_mm
     return Thumbnail(
         width=width,
         height=height,
@@ -169,6 +167,7 @@ def _thumbnail(
     """One slice of volumes that are in memory."""
     key = asked.suggestion.key
     plane = key.plane
+    grey = picture(take_slice(image, geometry, plane, key.index), geometry, plane)
     masks = {"truth": take_slice(label, geometry, plane, key.index)}
     proposal = asked.files.read_proposal(key)
     if proposal is not None:
@@ -178,7 +177,7 @@ def _thumbnail(
         part = take_slice(prediction.entropy, geometry, plane, key.index)
         entropy = data_uri(_entropy_png(picture(part, geometry, plane)))
     return replace(
-        bare_thumbnail(image, geometry, key, window),
+        bare_thumbnail(grey, picture_spacing(geometry, plane), window),
         proposed=proposal is not None,
         entropy=entropy,
         outlines=_outlines(masks, geometry, plane, asked.project.structures),

@@ -82,20 +82,29 @@ def _fill(batch: Batch, rows: Rows, found: Screened, rng: np.random.Generator) -
             wanted = shares(left, count)
         for each in np.argsort(volumes, kind="stable"):  # what is rare first, while it fits
             if wanted[each]:
-                _represent(batch, apart[kind[apart] == each], int(wanted[each]), taken, rng)
+                ours = apart[kind[apart] == each]
+                _represent(batch, ours, int(wanted[each]), taken, bool(near.all()), rng)
 
 
 def _represent(
-    batch: Batch, rows: Rows, count: int, taken: list[str], rng: np.random.Generator
+    batch: Batch,
+    rows: Rows,
+    count: int,
+    taken: list[str],
+    neighbours: bool,
+    rng: np.random.Generator,
 ) -> None:
-    """Take representatives of the rows while they fit; `taken` grows by their volumes."""
+    """Take representatives of the rows while they fit; `taken` grows by their volumes.
+
+    Unless there is nothing but `neighbours` left, what one that was taken just now speaks for is
+    passed over.
+    """
     pool = batch.pool
     assert pool.features is not None  # `one_shot` has looked
     information = pool.information
     if information is None:
         information = np.ones(len(pool), dtype=np.float32)
     names = np.array(pool.volumes)
-    spoken_for = set(rows[within_reach(pool, rows, batch.rows)].tolist())
     times = 1.0
     if rows.size > MOST_ROWS:
         times = rows.size / MOST_ROWS
@@ -110,8 +119,7 @@ def _represent(
     )
     for each in found:
         row = int(rows[each.row])
-        # Near one that was taken just now: its turn comes when there is nothing else.
-        if row not in spoken_for and within_reach(pool, np.array([row]), batch.rows)[0]:
+        if not neighbours and within_reach(pool, np.array([row]), batch.rows)[0]:
             continue
         why = _why(each.stands_for, times)
         if batch.take(row, each.stands_for * times, why):

@@ -65,11 +65,9 @@ def drawn_slices(worklist: Worklist, progress: Progress) -> dict[SliceKey, Drawn
                 part = take_slice(image, volume.geometry, key.plane, key.index)
                 grey = picture(part, volume.geometry, key.plane)
                 shown = np.clip((grey - low) / max(high - low, 1e-6), 0, 1).astype(np.float32)
-                found[key] = DrawnSlice(
-                    bare_thumbnail(image, volume.geometry, key, (low, high)),
-                    shown,
-                    picture_spacing(volume.geometry, key.plane),
-                )
+                pixel_mm = picture_spacing(volume.geometry, key.plane)
+                thumbnail = bare_thumbnail(grey, pixel_mm, (low, high))
+                found[key] = DrawnSlice(thumbnail, shown, pixel_mm)
             stage.advance()
     return found
 

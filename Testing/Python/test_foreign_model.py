@@ -209,7 +209,7 @@ class TestSamples:
 
     def test_dropout_makes_them_differ_and_the_seed_repeats_them(self):
         model, scan = model_of(unet()), scan_of(volume())
-        assert model.sources == {"dropout", "augmented"}
+        assert model.sources == {"dropout", "full-dropout", "augmented"}
         first = list(model.samples(scan, 3, 5, self.BOX))
         assert all(sample.shape == (3, 4, 7, 7) for sample in first)
         assert all(not np.allclose(a, b) for a, b in pairwise(first))
@@ -233,7 +233,7 @@ class TestSamples:
         network = nn.Sequential(nn.Conv3d(1, 4, 1), nn.Dropout(0.5), nn.Conv3d(4, 3, 1))
         for name, traced, sources in (
             ("traced", True, {"augmented"}),
-            ("scripted", False, {"augmented", "dropout"}),
+            ("scripted", False, {"augmented", "dropout", "full-dropout"}),
         ):
             opened = open_torchscript(write_torchscript(tmp_path / f"{name}.ts", network, traced))
             model = ForeignModel(opened, try_out(opened), (1, 2), CONFIG, "cpu")

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from activeseg.keys import Plane
-from activeseg.model import inference, precision
-from activeseg.model.inference import SliceModel, dropout_only, padded_logits
+from activeseg.model import planes, precision
+from activeseg.model.inference import ROOM, SliceModel, dropout_only
 from activeseg.model.network import STRIDE, NetworkConfig, build, save, seeded
+from activeseg.model.planes import padded_logits
 from activeseg.model.scan import PLACES, Box, Scan, axis_of
 
 AXIAL, CORONAL, SAGITTAL = Plane.AXIAL, Plane.CORONAL, Plane.SAGITTAL
@@ -186,7 +187,7 @@ def test_large_images_are_seen_in_windows_that_agree(monkeypatch: pytest.MonkeyP
     network = Pointwise()
     whole = SliceModel(network, config_of()).probabilities(scan)
     assert set(network.sizes) == {(64, 64)}
-    monkeypatch.setattr(inference, "WINDOW", 32)
+    monkeypatch.setattr(planes, "WINDOW", 32)
     network.sizes.clear()
     windows = SliceModel(network, config_of()).probabilities(scan)
     assert set(network.sizes) == {(32, 32)}
@@ -198,7 +199,7 @@ def test_windows_change_nothing_away_from_their_edges(monkeypatch: pytest.Monkey
         network = nn.Conv2d(3, 2, 5, padding=2)
     images = torch.from_numpy(noise((3, 64, 64)).channels)
     whole = padded_logits(network, images, torch.device("cpu"))
-    monkeypatch.setattr(inference, "WINDOW", 32)
+    monkeypatch.setattr(planes, "WINDOW", 32)
     windows = padded_logits(network, images, torch.device("cpu"))
     # Windows start at 0, 24 and 32 (a quarter overlaps); two pixels at their edges differ.
     clear = torch.ones(64, dtype=torch.bool)
@@ -210,11 +211,11 @@ def test_windows_change_nothing_away_from_their_edges(monkeypatch: pytest.Monkey
 
 
 def test_window_fits_the_network() -> None:
-    assert inference.WINDOW % STRIDE == 0
+    assert planes.WINDOW % STRIDE == 0
 
 
 def test_wide_slices_are_windowed_along_one_axis_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inference, "WINDOW", 32)
+    monkeypatch.setattr(planes, "WINDOW", 32)
     network, scan = Pointwise(), noise((2, 9, 70))
     found = SliceModel(network, config_of()).probabilities(scan)
     assert set(network.sizes) == {(16, 32)}
@@ -329,6 +330,67 @@ def test_views_are_one_plane_each_and_their_mean_is_the_prediction() -> None:
     assert np.array_equal(views[CORONAL], alone)
     mean = np.mean(list(views.values()), axis=0)
     assert np.allclose(mean, model.probabilities(scan), atol=1e-6)
+
+
+def corner_of(shape: tuple[int, int, int] = (9, 40, 60)) -> tuple[Scan, Box]:
+    """Foreground, for `Pointwise`, in one corner of a large scan: 6 to -6 elsewhere."""
+    where = np.s_[0:3, 4:10, 50:56]
+    values = np.full((1, *shape), -6.0, dtype=np.float32)
+    values[(0, *where)] = 6.0
+    return Scan(values, (3.0, 1.0, 1.0), ALL), where
+
+
+def test_views_look_in_the_box_that_holds_all_foreground() -> None:
+    scan, where = corner_of()
+    network = Pointwise()
+    model = SliceModel(network, config_of())
+    seen = list(model.views(scan))
+    assert [view.plane for view in seen] == [AXIAL, CORONAL, SAGITTAL]  # the thickest slices first
+    room = ROOM
+    box = tuple(
+        slice(max(0, side.start - room), min(n, side.stop + room))
+        for side, n in zip(where, scan.shape, strict=True)
+    )
+    whole = model.probabilities(scan)[(slice(None), *box)]
+    for view in seen:
+        assert view.box == box
+        # Where the first plane saw nothing likely it is said to have seen nothing.
+        np.testing.assert_allclose(view.softmax, whole, atol=0.01)
+    wanted = np.zeros(scan.shape, np.uint8)
+    wanted[where] = 1
+    assert np.array_equal(model.labels(scan), wanted)
+
+
+def test_where_nothing_is_likely_everything_is_looked_at() -> None:
+    scan = Scan(np.full((1, 4, 8, 8), -6.0, np.float32), (1.0, 1.0, 1.0), ALL)
+    model = SliceModel(Pointwise(), config_of())
+    seen = list(model.views(scan))
+    assert [view.plane for view in seen] == [AXIAL, CORONAL, SAGITTAL]
+    assert all(view.box == scan.box for view in seen)
+    assert not model.labels(scan).any()
+
+
+def test_labels_are_the_likeliest_classes_of_the_prediction() -> None:
+    model, scan = fresh(structures=2), noise((6, 20, 22), ALL)
+    assert np.array_equal(model.labels(scan), model.probabilities(scan).argmax(axis=0))
+
+
+def test_views_bring_passes_along_evenly() -> None:
+    model, scan = fresh(structures=2), noise((6, 20, 22), ALL)
+    seen = list(model.views(scan, passes=4, seed=3))
+    assert [len(view.passes) for view in seen] == [2, 1, 1]
+    plain = list(model.views(scan))
+    for view, other in zip(seen, plain, strict=True):
+        assert np.allclose(view.softmax, other.softmax, atol=1e-6)
+        for each in view.passes:
+            assert np.allclose(each.sum(axis=0), 1, atol=1e-5)
+            assert not np.allclose(each, view.softmax, atol=1e-4)
+    again = list(model.views(scan, passes=4, seed=3))
+    other = list(model.views(scan, passes=4, seed=4))
+    assert np.array_equal(seen[0].passes[1], again[0].passes[1])
+    assert not np.array_equal(seen[0].passes[1], other[0].passes[1])
+    pointwise = SliceModel(Pointwise(), config_of())
+    assert [len(view.passes) for view in pointwise.views(scan, 4)] == [0, 0, 0]
 
 
 def test_energy_of_each_view_is_that_of_its_logits() -> None:

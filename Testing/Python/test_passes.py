@@ -10,7 +10,9 @@ import torch
 from monai.networks.nets import AttentionUnet, BasicUNet, DynUNet, SegResNet, UNet, VNet
 from torch import nn
 
+from activeseg.model.decoder_passes import DecoderPasses
 from activeseg.model.inference import dropout_only
+from activeseg.model.masks import dropped
 from activeseg.model.network import NetworkConfig, build, seeded
 from activeseg.model.passes import Passes
 
@@ -58,13 +60,6 @@ def counted(forward: Callable[..., torch.Tensor], rows: list[int]) -> Callable[.
     return call
 
 
-class Sure:
-    """Passes in which dropout keeps everything, so that the answer is known."""
-
-    def integers(self, low: int, high: int, size: int, dtype: type) -> np.ndarray:
-        return np.full(size, 0x7FFF7FFF7FFF7FFF, dtype=np.uint64)
-
-
 @pytest.mark.parametrize("name", NETWORKS)
 def test_passes_differ_and_are_fixed_by_their_seed(name: str) -> None:
     network, images = ready(name), images_for(name)
@@ -93,13 +88,14 @@ def test_without_chance_every_pass_is_the_plain_answer(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["built-in", "unet", "basic-unet", "attention-unet"])
-def test_where_dropout_keeps_everything_the_answer_is_known(name: str) -> None:
+def test_where_dropout_keeps_everything_the_answer_is_known(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same with dropout in place, which divides by the share that is kept."""
     network, images = ready(name), images_for(name)
-    passes = Passes(network, 2, 5)
-    passes._rng = Sure()
+    monkeypatch.setattr("activeseg.model.passes.dropped", lambda values, p, rng: values / (1 - p))
     with torch.inference_mode():
-        found = passes(images)
+        found = Passes(network, 2, 5)(images)
         for layer in network.modules():
             if isinstance(layer, nn.Dropout) and layer.p > 0:
                 layer.register_forward_hook(lambda m, _, out: out / (1 - m.p))
@@ -170,3 +166,47 @@ def test_values_are_dropped_with_the_layer_s_chance(p: float) -> None:
     masks = dropped.reshape(24, -1).float()
     together = torch.corrcoef(masks) - torch.eye(24)
     assert together.abs().max().item() < 0.06
+
+
+# Chance in the decoder alone
+
+
+def test_without_passes_the_decoder_gives_main_output_and_sides() -> None:
+    network, images = ready("built-in").eval(), images_for("built-in")
+    with torch.inference_mode():
+        found = DecoderPasses(network, 0, 5)(images)
+        assert torch.equal(found, network.with_sides(images))
+        assert torch.equal(found[:, :3], network(images))
+
+
+def test_passes_of_the_decoder_differ_by_what_is_dropped_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network, images = ready("built-in").eval(), images_for("built-in")
+    with torch.inference_mode():
+        first = DecoderPasses(network, 3, 5)(images)
+        again = DecoderPasses(network, 3, 5)(images)
+        other = DecoderPasses(network, 3, 6)(images)
+    main, *_, one, two, three = first.chunk(6, dim=1)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert not torch.equal(one, two)
+    assert not torch.equal(two, three)
+    # What dropout changes comes from the side output: the same in each square of 4 x 4 pixels.
+    squares = (one - main).unfold(2, 4, 4).unfold(3, 4, 4)
+    torch.testing.assert_close(squares, squares[..., :1, :1].expand_as(squares), atol=1e-5, rtol=0)
+    # Where nothing is dropped nothing changes.
+    monkeypatch.setattr("activeseg.model.decoder_passes.dropped", lambda values, p, rng: values)
+    with torch.inference_mode():
+        sure = DecoderPasses(network, 2, 5)(images).chunk(5, dim=1)
+    for each in sure[3:]:
+        torch.testing.assert_close(each, sure[0], atol=1e-5, rtol=0)
+
+
+def test_many_values_are_dropped_with_their_chance_and_not_alike() -> None:
+    values = torch.ones(3 << 21)
+    found = dropped(values, 0.25, np.random.default_rng(0))
+    assert found.unique().tolist() == pytest.approx([0, 4 / 3])
+    assert (found == 0).double().mean().item() == pytest.approx(0.25, abs=2e-3)
+    halves = found[: 1 << 21], found[1 << 21 : 1 << 22]
+    assert not torch.equal(*halves)

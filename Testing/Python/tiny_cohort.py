@@ -115,10 +115,11 @@ class ThresholdModel(SegmentationModel):
         one_hot = np.moveaxis(np.eye(count, dtype=np.float32)[found], -1, 0)
         return one_hot * (self._certainty - spread) + np.float32(spread)
 
-    def views(self, scan: Scan) -> Iterator[View]:
+    def views(self, scan: Scan, passes: int = 0, seed: int = 0) -> Iterator[View]:
         for plane in scan.planes:
             softmax = self.probabilities(scan)
-            yield View(plane, softmax, sides=[softmax.argmax(axis=0).astype(np.uint8)])
+            sides = [softmax.argmax(axis=0).astype(np.uint8)]
+            yield View(plane, softmax, scan.box, sides=sides)
 
     def snapshots(self, scan: Scan, box: Box) -> Iterator[npt.NDArray[np.float32]]:
         yield self.probabilities(scan)[(slice(None), *box)]

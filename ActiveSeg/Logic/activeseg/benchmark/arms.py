@@ -44,7 +44,7 @@ _SPECIAL = (
     # ClaSP PE's mean is over 5 snapshots (the network and the members kept on its way), MONAI
     # Label's over 10 passes.
     Arm("clasp-pe", "clasp-pe", Scoring(samples="snapshots")),
-    Arm("volume-epistemic", "volume-epistemic", Scoring(passes=10)),
+    Arm("volume-epistemic", "volume-epistemic", Scoring(samples="full-dropout", passes=10)),
 )
 
 _NAMED = {each.name: each for each in _SPECIAL}

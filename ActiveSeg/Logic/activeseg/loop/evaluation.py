@@ -117,7 +117,7 @@ def evaluate(
     with progress.stage("Testing", len(cohort.volumes)) as stage:
         for volume in cohort.volumes:
             scan = scan_for(model, cohort, volume.id, plane_policy)
-            found = model.probabilities(scan).argmax(axis=0)
+            found = model.labels(scan)
             truth = volume.geometry.to_canonical(cohort.read_label(volume.id))
             patients[volume.id] = _compare(found, truth, scan.spacing, cohort)
             stage.advance()
@@ -131,7 +131,7 @@ def evaluate(
 
 
 def _compare(
-    found: npt.NDArray[np.int64],
+    found: npt.NDArray[np.uint8],
     truth: npt.NDArray[np.uint8],
     spacing: tuple[float, float, float],
     cohort: Cohort,

@@ -82,25 +82,25 @@ class ForeignModel(SegmentationModel):
         self._before = [_transform(step, opened.where) for step in self.description.before]
         self._after = [_transform(step, opened.where) for step in self.description.after]
         self._latest: tuple[Scan, Shown] | None = None
-        chance = {"dropout"} if self._drops() else set()
+        chance = {"dropout", "full-dropout"} if self._drops() else set()
         self.sources = frozenset({"augmented"} | chance)
 
     def probabilities(self, scan: Scan) -> npt.NDArray[np.float32]:
         """Softmax `[C, S, P, L]` of the whole scan, without chance."""
         return next(self.views(scan)).softmax
 
-    def views(self, scan: Scan) -> Iterator[View]:
-        """The one view: the volume at once."""
+    def views(self, scan: Scan, passes: int = 0, seed: int = 0) -> Iterator[View]:
+        """The one view: the volume at once, without passes."""
         shown = self.show(scan)
         self.network.eval()
         logits = self.logits(shown.image)
         everything = scan.box
         softmax = shown.frame.back(logits.softmax(dim=0), shown.whole, everything).numpy()
         if self._answers.probabilities:
-            yield View(None, softmax)
+            yield View(None, softmax, everything)
             return
         energy = shown.frame.back(-logits.logsumexp(dim=0)[None], shown.whole, everything)
-        yield View(None, softmax, energy[0].numpy())
+        yield View(None, softmax, everything, energy[0].numpy())
 
     def samples(
         self, scan: Scan, passes: int, seed: int, box: Box

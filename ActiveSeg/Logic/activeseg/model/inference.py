@@ -1,28 +1,23 @@
 """Softmax maps of whole scans, with and without dropout.
 
-Every plane of a scan is predicted slice by slice with MONAI's sliding windows; where there are
-several planes the mean of their softmax maps is taken, so a sample of a fused model also shows
-where the planes disagree.
+Every plane of a scan is predicted slice by slice (`activeseg.model.planes`); where there are
+several planes the mean of their softmax maps is taken.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from monai.inferers import SlidingWindowInferer
 from torch import nn
 from torch.nn.modules.dropout import _DropoutNd
 
 from activeseg.keys import Plane
+from activeseg.model.decoder_passes import DecoderPasses
 from activeseg.model.network import (
-    STRIDE,
     NetworkConfig,
     Weights,
     load,
@@ -31,29 +26,22 @@ from activeseg.model.network import (
     seeded,
 )
 from activeseg.model.passes import Passes
-from activeseg.model.precision import autocast
+from activeseg.model.planes import WIDE, Answer, Maps, PlaneReader, softmaxes, view_maps
 from activeseg.model.protocol import SegmentationModel, View
 from activeseg.model.scan import Box, Scan, axis_of, grown, within
-from activeseg.model.slices import resize
-from activeseg.model.supervised import SupervisedUNet
+from activeseg.model.supervised import SIDES, SupervisedUNet
 
-__all__ = ["SliceModel", "dropout_only", "moved", "padded_logits"]
+__all__ = ["SliceModel", "dropout_only", "moved"]
 
-WINDOW = 192
-"""Rows and columns that the network sees at once at the most."""
+LEAST_LIKELY = 0.05
+"""Probability of the foreground in the first plane below which the other planes are not asked."""
 
-PIXELS_AT_ONCE = 1 << 18
-"""Of the slices, or windows, that go through the network together."""
-
-MARGIN = 8
-"""Voxels round a part that the network is shown with it, where there are any."""
+ROOM = 4
+"""Voxels round that, on each side, where they are asked all the same."""
 
 MOST_MOVED = 2
 MOST_SCALED = 0.1
 """Voxels, and share of the grey values' range, by which test-time augmentation changes a scan."""
-
-Answer: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
-"""From images `[N, channels, H, W]` to logits of one or more outputs `[N, outputs * C, H, W]`."""
 
 
 class SliceModel(SegmentationModel):
@@ -91,20 +79,40 @@ class SliceModel(SegmentationModel):
         return cls(network, config, load_members(path), device)
 
     def probabilities(self, scan: Scan) -> npt.NDArray[np.float32]:
-        """Softmax `[C, S, P, L]` of the whole scan, without chance: the mean of its views."""
+        """Softmax `[C, S, P, L]` of the whole scan, without chance: the mean of its planes."""
         self._network.eval()
-        return self._fused(scan, scan.box)[0]
+        return self._fused(scan, scan.box)
 
-    def views(self, scan: Scan) -> Iterator[View]:
-        """Softmax `[C, S, P, L]`, energy and sides of the scan, in one plane after the other."""
+    def views(self, scan: Scan, passes: int = 0, seed: int = 0) -> Iterator[View]:
+        """Softmax, energy, sides and passes of one plane after the other.
+
+        Of a network other than the built-in one there are neither sides nor passes.
+        """
         self._network.eval()
-        answer: Answer = self._network
-        if isinstance(self._network, SupervisedUNet):
-            answer = self._network.with_sides
-        for plane in scan.planes:
-            one = replace(scan, planes=(plane,))
-            main, *sides, energy = self._fused(one, scan.box, answer, view=True)
-            yield View(plane, main, energy[0], [side[0].astype(np.uint8) for side in sides])
+        turns = {plane: (count, chance) for plane, count, chance in _turns(scan, passes, seed)}
+        classes = 1 + len(self.config.structures)
+
+        def reader(plane: Plane) -> PlaneReader:
+            count, chance = turns.get(plane, (0, seed))
+            if not isinstance(self._network, SupervisedUNet):
+                return self._reader(self._network, view_maps(classes, 0))
+            passed = DecoderPasses(self._network, count, chance)
+            return self._reader(passed, view_maps(classes, SIDES))
+
+        for plane, (softmax, energy, *others), box in _where_needed(scan, reader):
+            sides = SIDES if isinstance(self._network, SupervisedUNet) else 0
+            labels = [side[0].astype(np.uint8) for side in others[:sides]]
+            yield View(plane, softmax, box, energy[0], labels, others[sides:])
+
+    def labels(self, scan: Scan) -> npt.NDArray[np.uint8]:
+        """The likeliest class of each voxel `[S, P, L]`, by the mean of the planes."""
+        self._network.eval()
+        found = np.zeros(scan.shape, dtype=np.uint8)
+        total: npt.NDArray[np.float32] | None = None
+        for _, (softmax, *_), box in _where_needed(scan, lambda _: self._reader(self._network)):
+            total = softmax if total is None else np.add(total, softmax, out=total)
+            found[box] = total.argmax(axis=0)
+        return found
 
     def samples(
         self, scan: Scan, passes: int, seed: int, box: Box
@@ -115,14 +123,11 @@ class SliceModel(SegmentationModel):
         of asking all planes each time, and their spread shows where the planes disagree. The
         passes of a plane share what comes before the first dropout layer.
         """
-        for turn, plane in enumerate(scan.planes):
-            count = len(range(turn, passes, len(scan.planes)))
-            if not count:
-                return
-            one, chance = replace(scan, planes=(plane,)), seed * 1009 + turn
+        for plane, count, chance in _turns(scan, passes, seed):
             with seeded(chance):
                 dropout_only(self._network)
-                found = self._fused(one, box, Passes(self._network, count, chance))
+                passed = Passes(self._network, count, chance)
+                found = self._reader(passed).in_box(scan, plane, box)
                 self._network.eval()
             yield from found
 
@@ -145,7 +150,7 @@ class SliceModel(SegmentationModel):
             changed = (scale * moved(scan.channels, steps) + shift).astype(np.float32)
             # Room for the way back, so that no edge is repeated where the volume goes on.
             room = grown(box, (MOST_MOVED,) * 3, scan.shape)
-            found = self._fused(replace(scan, channels=changed), room)[0]
+            found = self._fused(replace(scan, channels=changed), room)
             inside = (slice(None), *within(box, room))
             yield np.ascontiguousarray(moved(found, -steps)[inside])
 
@@ -155,83 +160,57 @@ class SliceModel(SegmentationModel):
         for weights in (*self._members, latest):
             self._network.load_state_dict(weights)
             try:
-                found = self._fused(scan, box)[0]
+                found = self._fused(scan, box)
             finally:
                 self._network.load_state_dict(latest)
             yield found
 
-    def _fused(
-        self, scan: Scan, box: Box, answer: Answer | None = None, view: bool = False
-    ) -> list[npt.NDArray[np.float32]]:
-        """Mean over the planes of what `_maps` gives, in a box.
+    def _fused(self, scan: Scan, box: Box) -> npt.NDArray[np.float32]:
+        """Softmax `[C, s, p, l]` in a box: the mean of the planes."""
+        reader = self._reader(self._network)
+        total, *others = (reader.in_box(scan, plane, box)[0] for plane in scan.planes)
+        for each in others:
+            total += each
+        total /= np.float32(len(scan.planes))
+        return total
 
-        Of each plane only the slices through the box are looked at, with what is round them.
-        """
-        answer = answer or self._network
-        shape = tuple(side.stop - side.start for side in box)
-        totals: list[npt.NDArray[np.float32]] = []
-        for plane in scan.planes:
-            axis = axis_of(plane)
-            reach = tuple(1 if each == axis else MARGIN for each in range(3))
-            around = grown(box, reach, scan.shape)
-            part, inside = scan.part(around), within(box, around)
-            rows, columns = (side for each, side in enumerate(inside) if each != axis)
-            together = max(1, PIXELS_AT_ONCE * part.shape[axis] // math.prod(part.shape))
-            start = inside[axis].start
-            for first in range(0, shape[axis], together):
-                last = min(first + together, shape[axis])
-                indices = range(start + first, start + last)
-                found = self._maps(part, plane, indices, answer, view)
-                for output in found[len(totals) :]:
-                    totals.append(np.zeros((output.shape[1], *shape), dtype=np.float32))
-                for total, output in zip(totals, found, strict=True):
-                    np.moveaxis(total, axis + 1, 0)[first:last] += output[:, :, rows, columns]
-        for total in totals:
-            total /= len(scan.planes)
-        return totals
-
-    def _maps(
-        self, scan: Scan, plane: Plane, indices: range, answer: Answer, view: bool
-    ) -> list[npt.NDArray[np.float32]]:
-        """Maps `[N, ..., H, W]` of some slices of one plane at the scan's own pixel size.
-
-        The softmax of each output of the network. Of a view the softmax of the main output, the
-        labels of the others, and the energy of the main output.
-        """
-        stacks = torch.from_numpy(scan.seen(plane, indices))
-        pixels = resize(stacks, scan.pixel_mm(plane), self.config.pixel_mm)
-        device = next(self._network.parameters()).device
-        logits = padded_logits(answer, pixels, device)
-        size = (stacks.shape[2], stacks.shape[3])
-        outputs = logits.split(1 + len(self.config.structures), dim=1)
-        if not view:
-            maps = [_sized(each.softmax(dim=1), size) for each in outputs]
-        else:
-            main, *sides = outputs
-            maps = [_sized(main.softmax(dim=1), size)]
-            maps += [_labels(_sized(side, size)) for side in sides]
-            maps.append(_sized(-main.logsumexp(dim=1, keepdim=True), size))
-        return [each.cpu().numpy() for each in maps]
+    def _reader(self, answer: Answer, maps: Maps | None = None) -> PlaneReader:
+        """What reads maps, if none are given softmax maps, of what answers."""
+        return PlaneReader(
+            answer,
+            maps or softmaxes(1 + len(self.config.structures)),
+            self.config.pixel_mm,
+            next(self._network.parameters()).device,
+        )
 
 
-def _sized(maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Maps `[N, channels, H, W]` brought to a number of rows and columns."""
-    if tuple(maps.shape[2:]) == size:
-        return maps
-    return nn.functional.interpolate(maps, size=size, mode="bilinear", align_corners=False)
+def _turns(scan: Scan, passes: int, seed: int) -> Iterator[tuple[Plane, int, int]]:
+    """The planes, with how many of the passes look in each, and what fixes their chance."""
+    for turn, plane in enumerate(scan.planes[:passes]):
+        yield plane, len(range(turn, passes, len(scan.planes))), seed * 1009 + turn
 
 
-def _labels(logits: torch.Tensor) -> torch.Tensor:
-    """The likeliest class, `[N, 1, H, W]`.
+def _where_needed(
+    scan: Scan, reader: Callable[[Plane], PlaneReader]
+) -> Iterator[tuple[Plane, list[npt.NDArray[np.float32]], Box]]:
+    """The maps of each plane in the box, the same for all, where there may be foreground.
 
-    On a processor torch's argmax over a middle axis takes ten times as long.
+    Where that is, is found by the plane that cuts the thickest slices, on all of them; the other
+    planes are asked in the box alone.
+
+    Args:
+        scan: The scan.
+        reader: Reads a plane.
     """
-    best, found = logits[:, :1], torch.zeros_like(logits[:, :1])
-    for channel in range(1, logits.shape[1]):
-        each = logits[:, channel : channel + 1]
-        found = torch.where(each > best, channel, found)
-        best = torch.maximum(best, each)
-    return found
+    first, *others = sorted(scan.planes, key=lambda each: -scan.spacing[axis_of(each)])
+    found = reader(first).where(scan, first, LEAST_LIKELY, ROOM)
+    box = found.box(ROOM)
+    if box is None:  # nothing anywhere: then what is likeliest is everywhere
+        box, others = scan.box, [first, *others]
+    else:
+        yield first, found.maps(box), box
+    for plane in others:
+        yield plane, replace(reader(plane), margin=WIDE).in_box(scan, plane, box), box
 
 
 def moved(
@@ -250,22 +229,3 @@ def dropout_only(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, _DropoutNd):
             module.train()
-
-
-def padded_logits(answer: Answer, images: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Logits `[N, C, H, W]` of images of any size, in windows where they are large."""
-    rows, columns = images.shape[2:]
-    far = (0, -columns % STRIDE, 0, -rows % STRIDE)
-    padded = nn.functional.pad(images, far, mode="replicate")
-    window = (min(WINDOW, padded.shape[2]), min(WINDOW, padded.shape[3]))
-    with torch.inference_mode(), autocast(device):
-        if window == tuple(padded.shape[2:]):
-            logits = answer(padded.to(device))
-        else:
-            together = PIXELS_AT_ONCE // WINDOW**2
-            inferer = SlidingWindowInferer(window, sw_batch_size=together, mode="gaussian")
-            # Windows are blended in single precision, whatever the network answers in.
-            blended = inferer(padded.to(device), lambda part: answer(part).float())
-            logits = cast(torch.Tensor, blended)
-    inside: torch.Tensor = logits[..., :rows, :columns].float()
-    return inside

@@ -3,14 +3,14 @@
 Up to its first active dropout layer a network gives the same answer in every pass. Its parts
 without any such layer are made to compute that once; from there on the passes go through the
 network side by side. In the built-in network this saves the level at full size; nothing where
-dropout comes first. On a processor the masks of dropout are drawn from half a machine word a value,
-as torch's own draw takes as long as the convolutions.
+dropout comes first. On a processor its masks are drawn by `activeseg.model.masks`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,12 +18,11 @@ import torch
 from torch import nn
 from torch.nn.modules.dropout import _DropoutNd
 
+from activeseg.model.masks import dropped
+
 __all__ = ["Passes"]
 
 Forward: TypeAlias = Callable[..., Any]
-
-_STEPS = 1 << 16
-"""Steps in which a mask's chance can be set: 16 bits are drawn for each value."""
 
 
 class Passes:
@@ -66,7 +65,9 @@ class Passes:
         known = _Repeated(several, images, self._count)
         changed = {module: known.answering(module.forward) for module in self._certain}
         if images.device.type == "cpu":
-            changed |= {layer: _quick(layer.p, self._rng) for layer in self._dropout}
+            changed |= {
+                layer: partial(dropped, p=layer.p, rng=self._rng) for layer in self._dropout
+            }
         # In the instance, where it hides the method of the class.
         own = {module: module.__dict__.get("forward") for module in changed}
         for module, forward in changed.items():
@@ -129,18 +130,6 @@ class _Repeated:
         if not isinstance(answer, torch.Tensor):
             return answer
         return self._learn(answer.repeat(self._count, *(1,) * (answer.ndim - 1)), answer)
-
-
-def _quick(p: float, rng: np.random.Generator) -> Forward:
-    """Dropout on a processor: as torch's, with other chance."""
-    least = round(p * _STEPS) - _STEPS // 2
-
-    def dropped(values: torch.Tensor) -> torch.Tensor:
-        words = rng.integers(0, 2**64, -(-values.numel() // 4), dtype=np.uint64).view(np.int16)
-        drop = torch.from_numpy(words[: values.numel()]).view(values.shape) < least
-        return torch.mul(values, 1 / (1 - p)).masked_fill_(drop, 0)
-
-    return dropped
 
 
 def _chance(module: nn.Module) -> bool:

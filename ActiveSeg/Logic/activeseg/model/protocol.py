@@ -15,21 +15,25 @@ __all__ = ["Box", "SegmentationModel", "View"]
 
 
 class View(NamedTuple):
-    """A whole scan as a model sees it from one side.
+    """What a model sees of a scan from one side, in the box where it sees anything.
 
     Attributes:
         plane: The plane in which it looks; None for a model that sees the volume at once.
-        softmax: `[C, S, P, L]`.
-        energy: Free energy `[S, P, L]`, -log sum over the classes of exp(logit), in nats: high
+        softmax: `[C, s, p, l]`.
+        box: The part of the scan, the same for all views; outside it all is background.
+        energy: Free energy `[s, p, l]`, -log sum over the classes of exp(logit), in nats: high
             where the scan is unlike what the model learned from (Liu et al., NeurIPS 2020). None
             where the model answers with probabilities and not logits.
-        sides: Labels `[S, P, L]` of each side output of the network; none if it has none.
+        sides: Labels `[s, p, l]` of each side output of the network; none if it has none.
+        passes: Softmax `[C, s, p, l]` of stochastic passes.
     """
 
     plane: Plane | None
     softmax: npt.NDArray[np.float32]
+    box: Box
     energy: npt.NDArray[np.float32] | None = None
     sides: Sequence[npt.NDArray[np.uint8]] = ()
+    passes: Sequence[npt.NDArray[np.float32]] = ()
 
 
 class SegmentationModel(Protocol):
@@ -38,24 +42,39 @@ class SegmentationModel(Protocol):
     Channel 0 is the background, channel ``n`` the n-th structure of the project.
 
     Attributes:
-        sources: Where its samples can come from: `dropout`, `augmented`, `snapshots`.
+        sources: Where its samples can come from: `dropout`, `full-dropout`, `augmented`,
+            `snapshots`.
         sees_grey: Whether it is shown grey values as they are in the file (Hounsfield units for
             CT), as it brings them into its own range itself.
     """
 
-    sources: frozenset[str] = frozenset({"dropout", "augmented", "snapshots"})
+    sources: frozenset[str] = frozenset({"dropout", "full-dropout", "augmented", "snapshots"})
     sees_grey: bool = False
 
     def probabilities(self, scan: Scan) -> npt.NDArray[np.float32]:
         """Softmax `[C, S, P, L]` of the whole scan, without chance."""
         ...
 
-    def views(self, scan: Scan) -> Iterator[View]:
-        """The whole scan as seen in one plane after the other.
+    def views(self, scan: Scan, passes: int = 0, seed: int = 0) -> Iterator[View]:
+        """The scan as seen in one plane after the other.
 
-        The mean of their softmax maps is what `probabilities` gives.
+        Args:
+            scan: The scan.
+            passes: How many stochastic passes the views should bring along, evenly; a model of
+                which a pass costs as much as a view brings none.
+            seed: Fixes the passes.
         """
         ...
+
+    def labels(self, scan: Scan) -> npt.NDArray[np.uint8]:
+        """The likeliest class of each voxel `[S, P, L]`, by the mean of the views."""
+        views = self.views(scan)
+        first = next(views)
+        for view in views:
+            np.add(first.softmax, view.softmax, out=first.softmax)
+        found = np.zeros(scan.shape, dtype=np.uint8)
+        found[first.box] = first.softmax.argmax(axis=0)
+        return found
 
     def samples(
         self, scan: Scan, passes: int, seed: int, box: Box

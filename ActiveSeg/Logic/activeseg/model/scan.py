@@ -22,6 +22,7 @@ __all__ = [
     "grey_scan",
     "grown",
     "make_scan",
+    "placed",
     "whole_box",
     "within",
 ]
@@ -142,6 +143,15 @@ def within(box: Box, outer: Box) -> Box:
     s, p, left = (
         slice(side.start - around.start, side.stop - around.start)
         for side, around in zip(box, outer, strict=True)
+    )
+    return (s, p, left)
+
+
+def placed(inner: Box, box: Box) -> Box:
+    """Where a part of a box lies in the array that the box is a part of."""
+    s, p, left = (
+        slice(around.start + side.start, around.start + side.stop)
+        for side, around in zip(inner, box, strict=True)
     )
     return (s, p, left)
 

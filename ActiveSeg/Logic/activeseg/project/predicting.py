@@ -47,6 +47,6 @@ def predict(project: Project, volume: str, output: Path, device: str = "auto") -
     geometry = project.cohort.volume(volume).geometry
     model = latest_model(project, device)
     scan = scan_for(model, project.cohort, volume, project.plane_policy)
-    channels = model.probabilities(scan).argmax(axis=0)
+    channels = model.labels(scan)
     values = np.array([0, *model.config.structures], dtype=np.uint8)
     write_label(output, geometry.from_canonical(values[channels]), geometry)

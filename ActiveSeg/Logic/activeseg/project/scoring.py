@@ -18,7 +18,11 @@ from activeseg.project.scans import scan_for
 __all__ = ["Scoring", "score", "score_scan"]
 
 
-_LACKING = {"dropout": "dropout", "snapshots": "members kept from its training"}
+_LACKING = {
+    "dropout": "dropout",
+    "full-dropout": "dropout",
+    "snapshots": "members kept from its training",
+}
 
 
 def score(

@@ -75,15 +75,9 @@ def dice_with(opinions: Labels, proposal: Labels, structures: int, axis: int) ->
     Returns:
         `[structures, n_slices]`; NaN where neither the proposal nor an opinion has the structure.
     """
-    found = []
-    for channel in range(1, structures + 1):
-        ours = proposal == channel
-        size = _area(ours, axis)
-        both = np.array([size + _area(each == channel, axis) for each in opinions])
-        shared = np.array([_area(ours & (each == channel), axis) for each in opinions])
-        both, shared = both.reshape(-1, len(size)), shared.reshape(-1, len(size))
-        found.append(_mean((2 * shared / np.maximum(both, 1)).T, both.T > 0))
-    return np.array(found)
+    found = [_pair_dice(each, proposal, structures, axis) for each in opinions]
+    score = np.array(found).reshape(len(found), structures, proposal.shape[axis])
+    return _mean(np.moveaxis(np.nan_to_num(score), 0, -1), np.moveaxis(~np.isnan(score), 0, -1))
 
 
 def neighbour_dice(proposal: Labels, structures: int, axis: int) -> Floats:
@@ -111,6 +105,21 @@ def neighbour_dice(proposal: Labels, structures: int, axis: int) -> Floats:
         total[:-1] += pair
         total[1:-1] /= 2
         found[channel - 1] = np.where(size > 0, total, np.nan)
+    return found
+
+
+def _pair_dice(ours: Labels, theirs: Labels, structures: int, axis: int) -> Floats:
+    """Dice of two label maps, `[structures, n_slices]`; NaN where neither has the structure.
+
+    One histogram of pairs of labels gives the areas of all structures and what they share.
+    """
+    classes, count = 1 + structures, ours.shape[axis]
+    some = np.nonzero((ours != 0) | (theirs != 0))
+    cell = (some[axis] * classes + ours[some]) * classes + theirs[some]
+    pairs = np.bincount(cell, minlength=count * classes**2).reshape(count, classes, classes)
+    both = (pairs.sum(axis=2) + pairs.sum(axis=1))[:, 1:].T
+    shared = np.diagonal(pairs, axis1=1, axis2=2)[:, 1:].T
+    found: Floats = np.where(both > 0, 2 * shared / np.maximum(both, 1), np.nan)
     return found
 
 

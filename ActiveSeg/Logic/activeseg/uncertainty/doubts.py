@@ -46,22 +46,26 @@ def slice_doubts(
         One text a slice; empty where nothing is worth saying.
     """
     shown = np.moveaxis(proposal, axis, 0)
-    others = {text: np.moveaxis(labels, axis, 0) for text, labels in opinions.items()}
+    others = np.array([np.moveaxis(labels, axis, 0) for labels in opinions.values()])
+    others = others.reshape(-1, *shown.shape)
+    texts = list(opinions)
     sides = [each for each in range(3) if each != axis]
-    found = []
-    for index, ours in enumerate(shown):
-        if not ours.any():
-            found.append(_beside(shown, index, names))
-            continue
-        worst, words = 0, ""
-        for text, labels in others.items():
-            differs, channel = _difference(ours, labels[index], len(names))
-            if differs > worst:
-                worst = differs
-                where = _side(ours == channel, labels[index] == channel, sides)
-                whose = f"{names[channel - 1]}: " if len(names) > 1 else ""
-                words = f"{whose}{where} {text}"
-        found.append(words)
+    worst = np.zeros((3, len(shown)), dtype=np.intp)  # pixels, structure, opinion
+    for number, labels in enumerate(others):
+        pixels, channel = _differences(shown, labels, len(names))
+        worse = pixels > worst[0]
+        worst[:2, worse], worst[2, worse] = (pixels[worse], channel[worse]), number
+    there: npt.NDArray[np.bool_] = np.any(shown, axis=(1, 2))
+    rows = np.flatnonzero(there & (worst[0] > 0))
+    found = ["" if each else _beside(shown, row, names) for row, each in enumerate(there)]
+    _, channels, opinion = worst[:, rows]
+    ours = shown[rows] == channels[:, None, None]
+    theirs = others[opinion, rows] == channels[:, None, None]
+    for row, where, channel, number in zip(
+        rows, _borders(ours, theirs, sides), channels, opinion, strict=True
+    ):
+        whose = f"{names[channel - 1]}: " if len(names) > 1 else ""
+        found[row] = f"{whose}{where} {texts[number]}"
     return found
 
 
@@ -75,32 +79,54 @@ def _beside(shown: Labels, index: int, names: Sequence[str]) -> str:
     return ""
 
 
-def _difference(ours: Labels, theirs: Labels, structures: int) -> tuple[int, int]:
-    """Pixels that differ in the structure that differs most, and that structure; 0 if small."""
-    changed = ours != theirs
-    if not changed.any():
-        return 0, 0
-    counts = np.bincount(ours[changed], minlength=structures + 1)
-    counts = counts + np.bincount(theirs[changed], minlength=structures + 1)
-    channel = int(np.argmax(counts[1:])) + 1
-    count = int(counts[channel])
-    area = max(int(np.count_nonzero(ours == channel)), int(np.count_nonzero(theirs == channel)))
-    if count < max(_FEW_PIXELS, _SMALL_SHARE * area):
-        return 0, 0
-    return count, channel
+def _differences(
+    ours: Labels, theirs: Labels, structures: int
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Of each slice the pixels that differ in the structure that differs most, and which it is.
+
+    Args:
+        ours: `[n, H, W]`.
+        theirs: `[n, H, W]`.
+        structures: How many there are.
+
+    Returns:
+        `[n]` each; 0 pixels where the difference is small.
+    """
+    count = len(ours)
+    changed = np.nonzero(ours != theirs)
+    pixels = _of_each(changed[0], ours[changed], count, structures)
+    pixels += _of_each(changed[0], theirs[changed], count, structures)
+    channel = pixels[:, 1:].argmax(axis=1) + 1
+    most = pixels[np.arange(count), channel]
+    area = np.maximum(
+        *(np.count_nonzero(each == channel[:, None, None], axis=(1, 2)) for each in (ours, theirs))
+    )
+    return np.where(most < np.maximum(_FEW_PIXELS, _SMALL_SHARE * area), 0, most), channel
 
 
-def _side(
-    ours: npt.NDArray[np.bool_],
-    theirs: npt.NDArray[np.bool_],
-    sides: Sequence[int],
-) -> str:
-    """Which border the difference lies at."""
-    both = np.argwhere(ours | theirs)
-    middle = (both.min(axis=0) + both.max(axis=0)) / 2
-    half = np.maximum((both.max(axis=0) - both.min(axis=0)) / 2, 0.5)
-    offset = np.argwhere(ours != theirs).mean(axis=0) - middle
-    along = int(np.argmax(np.abs(offset / half)))
-    if abs(offset[along] / half[along]) < _CENTRAL:
-        return "outline"
-    return f"{_TOWARD[sides[along]][int(offset[along] > 0)]} border"
+def _of_each(
+    rows: npt.NDArray[np.intp], labels: Labels, count: int, structures: int
+) -> npt.NDArray[np.intp]:
+    """How often each label is in each row, `[count, 1 + structures]`."""
+    cells = rows * (1 + structures) + labels
+    return np.bincount(cells, minlength=count * (1 + structures)).reshape(count, -1)
+
+
+def _borders(
+    ours: npt.NDArray[np.bool_], theirs: npt.NDArray[np.bool_], sides: Sequence[int]
+) -> list[str]:
+    """At which border of the structure each slice's difference `[n, H, W]` lies, in words."""
+    either, differs = ours | theirs, ours != theirs
+    total = np.maximum(np.count_nonzero(differs, axis=(1, 2)), 1)
+    offsets = np.empty((2, len(ours)))
+    for along, across in ((0, 2), (1, 1)):
+        there: npt.NDArray[np.bool_] = np.any(either, axis=across)
+        first = there.argmax(axis=1)
+        last = there.shape[1] - 1 - there[:, ::-1].argmax(axis=1)
+        mean = np.count_nonzero(differs, axis=across) @ np.arange(there.shape[1]) / total
+        offsets[along] = (mean - (first + last) / 2) / np.maximum((last - first) / 2, 0.5)
+    along_most = np.abs(offsets).argmax(axis=0)
+    return [
+        "outline" if abs(offset) < _CENTRAL else f"{_TOWARD[sides[along]][int(offset > 0)]} border"
+        for along, offset in zip(along_most, offsets[along_most, np.arange(len(ours))], strict=True)
+    ]

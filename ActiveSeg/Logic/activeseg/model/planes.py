@@ -1,0 +1,249 @@
+"""A scan through a network of slices: plane by plane, some slices at a time.
+
+What is looked at is a box. Of the slices through it the network is shown the box and a margin
+round it, so that a part of a volume costs that part and not the volume.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from monai.inferers import SlidingWindowInferer
+from torch import nn
+
+from activeseg.keys import Plane
+from activeseg.model.network import STRIDE
+from activeseg.model.precision import autocast
+from activeseg.model.scan import Box, Scan, axis_of, grown, within
+from activeseg.model.slices import resize
+
+__all__ = [
+    "WIDE",
+    "Answer",
+    "Maps",
+    "PlaneReader",
+    "Where",
+    "padded_logits",
+    "softmaxes",
+    "view_maps",
+]
+
+WINDOW = 192
+"""Rows and columns that the network sees at once at the most."""
+
+PIXELS_AT_ONCE = 1 << 18
+"""Of the slices, or windows, that go through the network together."""
+
+MARGIN = 8
+WIDE = 32
+"""Voxels round a part that the network is shown with it, where there are any. With the wide margin
+it answers as in the whole slice."""
+
+Answer: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
+"""From images `[N, channels, H, W]` to logits of one or more outputs `[N, outputs * C, H, W]`."""
+
+Maps: TypeAlias = Callable[[torch.Tensor, tuple[int, int]], list[torch.Tensor]]
+"""From logits as above to maps `[N, ..., H, W]` of another size."""
+
+Floats: TypeAlias = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class PlaneReader:
+    """Reads maps off a scan.
+
+    Attributes:
+        answer: The network, or something that asks it.
+        maps: What is made of its logits.
+        pixel_mm: Pixel size at which it works.
+        device: Where it is.
+        margin: Voxels round a box that it is shown, where there are any.
+    """
+
+    answer: Answer
+    maps: Maps
+    pixel_mm: float
+    device: torch.device
+    margin: int = MARGIN
+
+    def in_box(self, scan: Scan, plane: Plane, box: Box) -> list[Floats]:
+        """The maps `[..., s, p, l]` of one plane in a box."""
+        axis = axis_of(plane)
+        reach = tuple(1 if each == axis else self.margin for each in range(3))
+        around = grown(box, reach, scan.shape)
+        part, inside = scan.part(around), within(box, around)
+        rows, columns = (side for each, side in enumerate(inside) if each != axis)
+        shape = tuple(side.stop - side.start for side in box)
+        found: list[Floats] = []
+        for first, maps in self._chunks(part, plane, inside[axis]):
+            for each in maps[len(found) :]:
+                found.append(np.empty((each.shape[1], *shape), dtype=np.float32))
+            here = slice(first, first + len(maps[0]))
+            for whole, each in zip(found, maps, strict=True):
+                np.moveaxis(whole, axis + 1, 0)[here] = each[:, :, rows, columns]
+        return found
+
+    def where(self, scan: Scan, plane: Plane, least: float, reach: int) -> Where:
+        """The maps of one plane of the whole scan, kept only where there may be foreground.
+
+        Args:
+            scan: The scan.
+            plane: The plane.
+            least: Foreground's probability, by the first map, from which on there may be some.
+            reach: Voxels that are kept round it.
+        """
+        axis, found = axis_of(plane), Where(plane, scan.shape)
+        for first, maps in self._chunks(scan, plane, scan.box[axis]):
+            there = maps[0][:, 0] <= 1 - least
+            if there.any():
+                found.keep(first, maps, there, reach)
+        return found
+
+    def _chunks(
+        self, scan: Scan, plane: Plane, slices: slice
+    ) -> Iterator[tuple[int, list[Floats]]]:
+        """The maps `[N, ..., H, W]` of some slices after the other; the first one's place."""
+        axis = axis_of(plane)
+        together = max(1, PIXELS_AT_ONCE * scan.shape[axis] // math.prod(scan.shape))
+        for first in range(slices.start, slices.stop, together):
+            indices = range(first, min(first + together, slices.stop))
+            stacks = torch.from_numpy(scan.seen(plane, indices))
+            pixels = resize(stacks, scan.pixel_mm(plane), self.pixel_mm)
+            logits = padded_logits(self.answer, pixels, self.device)
+            maps = self.maps(logits, (stacks.shape[2], stacks.shape[3]))
+            yield first - slices.start, [each.cpu().numpy() for each in maps]
+
+
+_OTHERS = ((1, 2), (0, 2), (0, 1))
+"""Of each of three axes the other two."""
+
+
+class Where:
+    """Maps of one plane's slices, kept in a box for every few of them.
+
+    Args:
+        plane: The plane.
+        shape: Of the scan.
+    """
+
+    def __init__(self, plane: Plane, shape: tuple[int, int, int]) -> None:
+        self._axis = axis_of(plane)
+        self._shape = shape
+        self._parts: list[tuple[Box, list[Floats]]] = []
+
+    def keep(
+        self, first: int, maps: list[Floats], there: npt.NDArray[np.bool_], reach: int
+    ) -> None:
+        """Keep the maps `[N, ..., H, W]` of slices from `first` on round what is marked."""
+        slices, rows, columns = (_reach(there, across) for across in _OTHERS)
+        sides = [rows, columns]
+        sides.insert(self._axis, slice(first + slices.start, first + slices.stop))
+        room = tuple(0 if each == self._axis else reach for each in range(3))
+        box = grown((sides[0], sides[1], sides[2]), room, self._shape)
+        rows, columns = (side for each, side in enumerate(box) if each != self._axis)
+        kept = [np.ascontiguousarray(each[slices, :, rows, columns]) for each in maps]
+        self._parts.append((box, kept))
+
+    def box(self, reach: int) -> Box | None:
+        """The smallest box that holds all that is kept and some slices more; None without any."""
+        if not self._parts:
+            return None
+        boxes = [box for box, _ in self._parts]
+        s, p, left = (
+            slice(min(side.start for side in sides), max(side.stop for side in sides))
+            for sides in zip(*boxes, strict=True)
+        )
+        room = tuple(reach if each == self._axis else 0 for each in range(3))
+        return grown((s, p, left), room, self._shape)
+
+    def maps(self, box: Box) -> list[Floats]:
+        """The maps `[..., s, p, l]` in a box that holds all that is kept.
+
+        Elsewhere in it the first map, a softmax, says background, and each of the others what it
+        says least of all where it was kept.
+        """
+        shape = tuple(side.stop - side.start for side in box)
+        found: list[Floats] = []
+        for number, like in enumerate(self._parts[0][1]):
+            least = min(float(kept[number].min()) for _, kept in self._parts)
+            found.append(np.full((like.shape[1], *shape), least, dtype=np.float32))
+        found[0][:1], found[0][1:] = 1, 0
+        for part, kept in self._parts:
+            inside = (slice(None), *within(part, box))
+            for whole, each in zip(found, kept, strict=True):
+                np.moveaxis(whole[inside], self._axis + 1, 0)[:] = each
+        return found
+
+
+def _reach(marked: npt.NDArray[np.bool_], across: tuple[int, int]) -> slice:
+    """From the first to the last that is marked, anywhere along the other two axes."""
+    there: npt.NDArray[np.bool_] = np.any(marked, axis=across)
+    found = np.flatnonzero(there)
+    return slice(int(found[0]), int(found[-1]) + 1)
+
+
+def softmaxes(classes: int) -> Maps:
+    """The softmax of each output of a network, `[N, C, H, W]`."""
+
+    def maps(logits: torch.Tensor, size: tuple[int, int]) -> list[torch.Tensor]:
+        return [_sized(each.softmax(dim=1), size) for each in logits.split(classes, dim=1)]
+
+    return maps
+
+
+def view_maps(classes: int, sides: int) -> Maps:
+    """Of the main output softmax and energy, the labels of the sides, the softmax of the rest."""
+
+    def maps(logits: torch.Tensor, size: tuple[int, int]) -> list[torch.Tensor]:
+        main, *others = logits.split(classes, dim=1)
+        energy = _sized(-main.logsumexp(dim=1, keepdim=True), size)
+        labels = [_labels(_sized(side, size)) for side in others[:sides]]
+        passes = [_sized(each.softmax(dim=1), size) for each in others[sides:]]
+        return [_sized(main.softmax(dim=1), size), energy, *labels, *passes]
+
+    return maps
+
+
+def _sized(maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Maps `[N, channels, H, W]` brought to a number of rows and columns."""
+    if tuple(maps.shape[2:]) == size:
+        return maps
+    return nn.functional.interpolate(maps, size=size, mode="bilinear", align_corners=False)
+
+
+def _labels(logits: torch.Tensor) -> torch.Tensor:
+    """The likeliest class, `[N, 1, H, W]`.
+
+    On a processor torch's argmax over a middle axis takes ten times as long.
+    """
+    best, found = logits[:, :1], torch.zeros_like(logits[:, :1])
+    for channel in range(1, logits.shape[1]):
+        each = logits[:, channel : channel + 1]
+        found = torch.where(each > best, channel, found)
+        best = torch.maximum(best, each)
+    return found
+
+
+def padded_logits(answer: Answer, images: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Logits `[N, C, H, W]` of images of any size, in windows where they are large."""
+    rows, columns = images.shape[2:]
+    far = (0, -columns % STRIDE, 0, -rows % STRIDE)
+    padded = nn.functional.pad(images, far, mode="replicate")
+    window = (min(WINDOW, padded.shape[2]), min(WINDOW, padded.shape[3]))
+    with torch.inference_mode(), autocast(device):
+        if window == tuple(padded.shape[2:]):
+            logits = answer(padded.to(device))
+        else:
+            together = PIXELS_AT_ONCE // WINDOW**2
+            inferer = SlidingWindowInferer(window, sw_batch_size=together, mode="gaussian")
+            # Windows are blended in single precision, whatever the network answers in.
+            blended = inferer(padded.to(device), lambda part: answer(part).float())
+            logits = cast(torch.Tensor, blended)
+    inside: torch.Tensor = logits[..., :rows, :columns].float()
+    return inside

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from activeseg.cli import values
+from activeseg.errors import WorkerError
 
 if TYPE_CHECKING:
-    from activeseg.cohort import Cohort
     from activeseg.project import Project
 
-__all__ = ["add_places", "add_scheduler", "nearest", "of_cohort", "of_project"]
+__all__ = ["add_places", "add_scheduler", "of_project", "workers"]
 
 
 def add_scheduler(parser: ArgumentParser) -> None:
@@ -33,7 +33,6 @@ def add_places(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--processes",
         type=values.positive,
-        default=1,
         metavar="N",
         help="look at volumes in N processes of this machine; default: 1",
     )
@@ -41,38 +40,46 @@ def add_places(parser: ArgumentParser) -> None:
 
 @contextmanager
 def of_project(arguments: Namespace, project: Project) -> Iterator[None]:
-    """Have those do the work of this block on a project who were asked for.
+    """Have those who were asked for do the work of this block on a project.
 
     Raises:
         WorkerError: If they are not there or do not see the project and its images.
     """
-    with _workers(arguments, project.folder, (project.cohort.volumes[0].image,)):
+    with workers(arguments, project.folder, project.cohort.volumes[0].image):
         yield
 
 
 @contextmanager
-def of_cohort(arguments: Namespace, cohort: Path | Cohort, out: Path | None = None) -> Iterator[None]:
-    """The same for work that has no project; results go to `out`, if to any folder.
+def workers(
+    arguments: Namespace, folder: Path | None, file: Path, spread: bool = True
+) -> Iterator[None]:
+    """Have those who were asked for do the work of this block.
+
+    Args:
+        arguments: With ``scheduler``, and ``processes`` where the command has it.
+        folder: Where they write, if they write anything; it exists.
+        file: What they read, or a part of it.
+        spread: Whether ``--processes`` is meant for volumes; a benchmark's is for whole runs.
 
     Raises:
-        WorkerError: As `of_project`.
+        WorkerError: If they are not there or do not see what they must.
     """
-    with _workers(arguments, out, (cohort if isinstance(cohort, Path) else cohort.root,)):
-        yield
-
-
-@contextmanager
-def _workers(arguments: Namespace, folder: Path | None, files: tuple[Path, ...]) -> Iterator[None]:
+    count = getattr(arguments, "processes", None)
     if arguments.scheduler is not None:
+        if count is not None:
+            raise WorkerError(
+                "--processes is for this machine, and --scheduler has workers of its own; leave "
+                "one of them out"
+            )
         from activeseg.executors import Shared
         from activeseg.executors.cluster import cluster
 
-        with cluster(arguments.scheduler, Shared(folder, files)):
+        with cluster(arguments.scheduler, Shared(folder, (file.absolute(),))):
             yield
-    elif getattr(arguments, "processes", 1) > 1:
+    elif spread and count is not None and count > 1:
         from activeseg.executors import local_processes
 
-        with local_processes(arguments.processes):
+        with local_processes(count):
             yield
     else:
         yield

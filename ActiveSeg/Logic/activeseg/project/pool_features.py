@@ -25,6 +25,7 @@ from activeseg.sampling import PLANES, Pool
 
 __all__ = ["with_features"]
 
+
 @dataclass(frozen=True)
 class _Look:
     """One volume to look at.

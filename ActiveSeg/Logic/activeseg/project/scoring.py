@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 from activeseg.errors import ModelError, ProjectError
 from activeseg.executors import as_they_come, far_away, until_seen
+from activeseg.model.foreign import ForeignModel
+from activeseg.model.inference import SliceModel
 from activeseg.model.protocol import SegmentationModel
 from activeseg.progress import Progress
 from activeseg.project.beginning import model_of
@@ -60,7 +62,7 @@ class _Loaded(NamedTuple):
 
     project: Project
     files: RoundFiles
-    model: SegmentationModel
+    model: SliceModel | ForeignModel
 
 
 _LOADED: dict[_Task, _Loaded] = {}
@@ -98,20 +100,23 @@ def score(
     parts: dict[str, Scores] = {}
     missing: list[int] = []
     stage_name = f"Scoring volumes ({note})" if note else "Scoring volumes"
-    with _loaded_for(task, _Loaded(project, files, model)):
-        with progress.stage(stage_name, len(project.cohort.volumes)) as stage:
-            for number, volume in enumerate(project.cohort.volumes):
-                kept = read_prediction(files, volume.id, task.stamp)
-                if kept is None:
-                    missing.append(number)
-                    continue
-                parts[volume.id] = kept.scores
-                stage.advance()
-            work = partial(_score_volume, task)
-            for number, scores in as_they_come(work, missing, gpu=device != "cpu"):
-                parts[project.cohort.volumes[number].id] = scores
-                _await(files, project.cohort.volumes[number].id)
-                stage.advance()
+    with (
+        _loaded_for(task, _Loaded(project, files, model)),
+        progress.stage(stage_name, len(project.cohort.volumes)) as stage,
+    ):
+        for number, volume in enumerate(project.cohort.volumes):
+            kept = read_prediction(files, volume.id, task.stamp)
+            if kept is None:
+                missing.append(number)
+                continue
+            parts[volume.id] = kept.scores
+            stage.advance()
+        work = partial(_score_volume, task)
+        for number, scores in as_they_come(work, missing, gpu=device != "cpu"):
+            name = project.cohort.volumes[number].id
+            parts[name] = scores
+            _await(files, name)
+            stage.advance()
     write_scores(files, {volume.id: parts[volume.id] for volume in project.cohort.volumes})
     write_estimate(project, files, read_scores(files), note)
     return files

@@ -12,9 +12,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TypeVar
 
-from activeseg import __version__
 from activeseg.errors import WorkerError
 from activeseg.files import TEMPORARY, write_atomic
+from activeseg.sources import code_version
 
 __all__ = ["Seen", "Shared", "difference", "look", "marked", "until_seen"]
 
@@ -60,7 +60,7 @@ def look(paths: tuple[Path, ...]) -> Seen:
     unseen = [str(path) for path in paths if not path.exists()]
     versions = {
         "Python": ".".join(platform.python_version_tuple()[:2]),
-        "activeseg": __version__,
+        "activeseg": code_version(),
         **{name: _version(name) for name in _PACKAGES},
     }
     return Seen(versions, unseen[0] if unseen else None)

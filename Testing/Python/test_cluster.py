@@ -344,7 +344,7 @@ class TestRefusals:
     def test_no_worker(self, run, trained, monkeypatch):
         monkeypatch.setattr(cluster_module, "PATIENCE_S", 0.5)
         with LocalCluster(
-            n_workers=0, processes=False, dashboard_address=":0", silence_logs=50
+            n_workers=0, processes=True, dashboard_address=":0", silence_logs=50
         ) as empty:
             line = self.refused(run, trained, "--scheduler", empty.scheduler_address)
         assert "has no worker; start one with 'dask worker tcp://" in line

@@ -45,9 +45,9 @@ def make_project(folder: Path, arguments: argparse.Namespace) -> Any:
     from dataclasses import replace
 
     from activeseg.cohort import open_cohort
+    from activeseg.progress import Silent
     from activeseg.project import Project
     from activeseg.project.beginning import begin
-    from activeseg.progress import Silent
 
     names = tuple(name for name in arguments.structures.split(",") if name)
     whole = open_cohort(arguments.cohort, names, Silent())

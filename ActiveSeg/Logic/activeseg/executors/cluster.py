@@ -6,6 +6,7 @@ found, looked at, and handed out as an `Executor`.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
@@ -48,10 +49,6 @@ class Workers(Executor):
         future: Future[_T] = self._executor.submit(_alone, fn, *args, **kwargs)
         return future
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take back what is not begun, unless it is waited for."""
-        self._executor.shutdown(wait=wait and not cancel_futures)
-
 
 @contextmanager
 def cluster(address: str, shared: Shared) -> Iterator[Crew]:
@@ -72,32 +69,52 @@ def cluster(address: str, shared: Shared) -> Iterator[Crew]:
         raise WorkerError(
             "--scheduler needs Dask, which is not installed; pip install 'activeseg[cluster]'"
         ) from error
+    with _quiet():
+        try:
+            client = Client(address, timeout=PATIENCE_S, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise WorkerError(
+                f"no scheduler answers at {address} within {PATIENCE_S:g} s; expected an address "
+                "such as tcp://host:8786, which 'dask scheduler' prints when it starts"
+            ) from error
+        try:
+            executors = _handed_out(client, address, shared)
+            crew = Crew(
+                executors[0],
+                gpu=executors[1] if len(executors) > 1 else None,
+                ahead=EVERYTHING,
+                remote=True,
+                failures=(BrokenExecutor, CancelledError, KilledWorker),
+            )
+            with working_with(crew):
+                yield crew
+        finally:
+            client.close()  # which gives back what is not begun
+
+
+def _handed_out(client: Client, address: str, shared: Shared) -> list[Workers]:
+    """All workers, and those with a GPU if there are any.
+
+    Raises:
+        WorkerError: As `cluster`.
+    """
+    with_gpu = _check(client, address, shared)
+    every = Workers(client)
+    return [every, Workers(client, resources={GPU: 1})] if with_gpu else [every]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Nothing of Dask's own in the terminal: what a user has to know is told in one line."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
     try:
-        client = Client(address, timeout=PATIENCE_S, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise WorkerError(
-            f"no scheduler answers at {address} within {PATIENCE_S:g} s; expected an address such "
-            "as tcp://host:8786, which 'dask scheduler' prints when it starts"
-        ) from error
-    executors: list[Workers] = []
-    try:
-        with_gpu = _check(client, address, shared)
-        executors.append(Workers(client))
-        if with_gpu:
-            executors.append(Workers(client, resources={GPU: 1}))
-        crew = Crew(
-            executors[0],
-            gpu=executors[-1] if with_gpu else None,
-            ahead=EVERYTHING,
-            remote=True,
-            failures=(BrokenExecutor, CancelledError, KilledWorker),
-        )
-        with working_with(crew):
-            yield crew
+        yield
     finally:
-        for executor in executors:
-            executor.shutdown(wait=False)
-        client.close()
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _check(client: Client, address: str, shared: Shared) -> bool:

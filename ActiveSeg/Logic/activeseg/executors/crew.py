@@ -129,10 +129,15 @@ def _lost(error: BaseException, crew: Crew) -> str:
             "a process ended in the middle of its work (killed, perhaps for want of memory); what "
             "was finished is kept: run the same command again, with fewer --processes"
         )
+    if isinstance(error, CancelledError):
+        return (
+            "the cluster's scheduler is gone; what was finished is kept: start it again and run "
+            "the same command"
+        )
     said = " ".join(str(error).split())[:160]
     return (
-        f"the cluster gave the work up ({said or 'the scheduler is gone'}); what was finished is "
-        "kept: see to the workers (their memory, as a rule) and run the same command again"
+        f"the cluster gave the work up ({said}); what was finished is kept: see to the workers "
+        "(their memory, as a rule) and run the same command again"
     )
 
 

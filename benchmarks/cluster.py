@@ -58,7 +58,7 @@ def make_project(folder: Path, arguments: argparse.Namespace) -> Any:
 
 
 def measure(project: Any, repeat: int) -> dict[str, float]:
-    """Median seconds of scoring, by who does it; they take turns, as the load comes and goes."""
+    """Seconds of scoring at best, by who does it; they take turns, as the load comes and goes."""
     from activeseg.executors import local_processes
 
     seconds: dict[str, list[float]] = {}
@@ -75,7 +75,7 @@ def measure(project: Any, repeat: int) -> dict[str, float]:
                 taken = score_with(crew, project)
                 if turn:  # in the first, workers load torch
                     seconds.setdefault(name, []).append(taken)
-    return {name: sorted(each)[len(each) // 2] for name, each in seconds.items()}
+    return {name: min(each) for name, each in seconds.items()}
 
 
 def score_with(crew: AbstractContextManager[Any], project: Any) -> float:

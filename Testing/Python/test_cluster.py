@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import builtins
 import hashlib
+import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
+import time
 from contextlib import contextmanager
 from functools import partial
 
@@ -138,7 +142,33 @@ def kill_one(workers):
     os.kill(next(iter(pids.values())), signal.SIGKILL)
 
 
+def begin(what, *words):
+    """``dask scheduler`` or ``dask worker`` as a user would start it, but silent."""
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "dask", what, *words]
+    return subprocess.Popen(command, env=environment, **silent)
+
+
+def wait_until(reached):
+    """A generous bound, so that a fault fails instead of hanging."""
+    for _ in range(6000):
+        if reached():
+            return
+        time.sleep(0.01)
+    pytest.fail("it did not get there")
+
+
+def kill_at_first_result(process):
+    for _ in as_they_come(rest_for_a_second, range(60)):
+        process.kill()
+
+
 # Work: functions of a module, as other processes need them.
+
+
+def rest_for_a_second(number):
+    time.sleep(1)
 
 
 def die_once(mark, number):
@@ -289,6 +319,27 @@ class TestWorkers:
         ):
             list(as_they_come(die_always, [1]))
         assert "\n" not in str(caught.value)
+
+    def test_a_scheduler_that_is_killed_is_told_in_one_line(self, tmp_path, capfd):
+        file = tmp_path / "scheduler.json"
+        words = ("--scheduler-file", str(file), "--no-dashboard")
+        scheduler = begin("scheduler", *words, "--host", "127.0.0.1", "--port", "0")
+        worker = begin("worker", *words, "--nthreads", "1", "--no-nanny")
+        try:
+            wait_until(file.exists)
+            address = json.loads(file.read_text())["address"]
+            capfd.readouterr()
+            with (
+                cluster(address, Shared(tmp_path)),
+                pytest.raises(WorkerError, match="scheduler is gone; what was finished is kept"),
+            ):
+                kill_at_first_result(scheduler)
+            assert capfd.readouterr() == ("", "")
+        finally:
+            scheduler.kill()
+            worker.kill()
+            scheduler.wait()
+            worker.wait()
 
     def test_a_refusal_comes_back_as_itself(self, workers, tmp_path):
         with (

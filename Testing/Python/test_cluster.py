@@ -326,7 +326,7 @@ class TestWorkers:
         scheduler = begin("scheduler", *words, "--host", "127.0.0.1", "--port", "0")
         worker = begin("worker", *words, "--nthreads", "1", "--no-nanny")
         try:
-            wait_until(file.exists)
+            wait_until(lambda: file.exists() and file.read_text().endswith("}"))
             address = json.loads(file.read_text())["address"]
             capfd.readouterr()
             with (

@@ -29,6 +29,7 @@ from activeseg.errors import CohortError, ModelError, WorkerError
 from activeseg.executors import Shared, as_they_come, gpu_far_away, local_processes, sharing
 from activeseg.executors import cluster as cluster_module
 from activeseg.executors.cluster import cluster
+from activeseg.files import TEMPORARY
 from activeseg.model.training import Recipe
 from activeseg.progress import Progress, Silent, Stage
 from activeseg.project import Project, scoring
@@ -101,12 +102,13 @@ def alone(trained, tmp_path_factory):
 
 
 def files_of(project):
-    """A checksum of each file that scoring leaves."""
+    """A checksum of each file that scoring leaves; a killed writer's own file is swept later."""
     folder = project.round(1).folder
     return {
         file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in sorted(folder.rglob("*"))
-        if file.suffix == ".npz" or file.name == "estimate.json"
+        if (file.suffix == ".npz" or file.name == "estimate.json")
+        and not file.name.startswith(TEMPORARY)
     }
 
 

@@ -15,7 +15,7 @@ from activeseg.benchmark import jobs, run
 from activeseg.benchmark.arms import arm
 from activeseg.benchmark.collect import collect
 from activeseg.benchmark.folders import Folders
-from activeseg.benchmark.jobs import code_version, waiting_jobs
+from activeseg.benchmark.jobs import waiting_jobs
 from activeseg.benchmark.plan import BenchmarkPlan
 from activeseg.benchmark.run import run_benchmark, volume_minutes
 from activeseg.cli import main
@@ -28,6 +28,7 @@ from activeseg.loop.split import split
 from activeseg.model.training import Recipe
 from activeseg.progress import Silent
 from activeseg.project import Project
+from activeseg.sources import code_version
 from tiny_cohort import write_tiny_cohort
 
 SILENT = Silent()

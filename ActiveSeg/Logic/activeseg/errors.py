@@ -7,6 +7,7 @@
     ├── ProjectError(folder)     the project folder or what is asked of it
     ├── AnnotationError(key)     a mask that cannot be accepted for a slice
     ├── ModelError               a checkpoint, a network, a device
+    ├── WorkerError              the processes or machines that do the work
     └── Cancelled                the user (or a signal) ended the work
 
 Each message is one line: what was found, what was expected, what to do. The command line
@@ -23,6 +24,7 @@ __all__ = [
     "CohortError",
     "ModelError",
     "ProjectError",
+    "WorkerError",
 ]
 
 
@@ -61,6 +63,10 @@ class AnnotationError(ActiveSegError):
 
 class ModelError(ActiveSegError):
     """A checkpoint, a network or a device cannot be used."""
+
+
+class WorkerError(ActiveSegError):
+    """Processes or machines that were to do the work are not there, or are lost."""
 
 
 class Cancelled(ActiveSegError):

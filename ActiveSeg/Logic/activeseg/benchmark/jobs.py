@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from activeseg import __version__
 from activeseg.benchmark.arms import Arm
 from activeseg.benchmark.folders import Folders, remove_bulk
 from activeseg.benchmark.plan import BenchmarkPlan
@@ -23,8 +21,9 @@ from activeseg.loop.processes import Job
 from activeseg.loop.split import split
 from activeseg.progress import Progress
 from activeseg.project import Project
+from activeseg.sources import code_version
 
-__all__ = ["FULL", "code_version", "waiting_jobs"]
+__all__ = ["FULL", "waiting_jobs"]
 
 FULL = "full"
 """The job that trains on the whole pool of a seed."""
@@ -53,16 +52,6 @@ def waiting_jobs(plan: BenchmarkPlan) -> dict[str, Job]:
                 job = Job(partial(_attempt, work), arm_stages(batches), size=batches)
                 jobs[f"{arm.name}, seed {seed}"] = job
     return jobs
-
-
-def code_version() -> str:
-    """The version and a checksum of the engine's sources, for figures to be told apart by."""
-    engine = Path(__file__).parents[1]
-    digest = hashlib.sha256()
-    for file in sorted(engine.rglob("*.py")):
-        digest.update(f"{file.relative_to(engine).as_posix()}\n".encode())
-        digest.update(file.read_bytes())
-    return f"{__version__} {digest.hexdigest()[:12]}"
 
 
 def _arm_plan(plan: BenchmarkPlan, folders: Folders, arm: Arm, seed: int) -> ArmPlan:

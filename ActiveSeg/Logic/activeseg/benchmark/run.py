@@ -17,6 +17,7 @@ from activeseg.benchmark.result import result_of
 from activeseg.benchmark.tidy import write_answers, write_points, write_table
 from activeseg.cohort import Cohort
 from activeseg.errors import ProjectError
+from activeseg.executors import far_away, until_seen
 from activeseg.files import make_folder, read_json, write_json
 from activeseg.loop.full import minutes_by_volume
 from activeseg.loop.processes import side_by_side
@@ -87,6 +88,9 @@ def run_benchmark(
 
         if jobs:
             side_by_side(jobs, plan.processes, "Running the benchmark", progress, finished)
+        if far_away():
+            # Runs of other machines are perhaps not all seen here yet.
+            until_seen(lambda: set(waiting_jobs(plan)) <= set(refused) or None)
         result = write_results(plan, DRAWS)
     if refused or result is None:
         raise ProjectError(_failed(refused), str(plan.out))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from activeseg.cli import values
 from activeseg.cli.output import progress_of
+from activeseg.cli.places import add_scheduler, workers
 from activeseg.keys import PLANE_POLICIES
 from activeseg.progress import LineProgress
 
@@ -52,6 +53,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--processes", type=values.positive, metavar="N", help="runs at once; default: the cores"
     )
+    add_scheduler(parser)
     parser.add_argument(
         "--quick",
         action="store_true",
@@ -69,10 +71,11 @@ def benchmark(arguments: Namespace) -> int:
     from activeseg.benchmark.run import run_benchmark
     from activeseg.benchmark.tidy import table_text
     from activeseg.cohort import open_cohort
+    from activeseg.files import make_folder
 
     progress = progress_of(arguments)
     request = Request(
-        out=arguments.out,
+        out=arguments.out.absolute(),  # workers have another working folder
         arms=arguments.arms,
         seeds=arguments.seeds,
         rounds=arguments.rounds,
@@ -89,7 +92,9 @@ def benchmark(arguments: Namespace) -> int:
     cohort = open_cohort(arguments.cohort, arguments.structures, progress)
     # A log gets a line for each run that ends; bars and programs see the progress of all.
     say = _tell if isinstance(progress, LineProgress) else _keep_quiet
-    result = run_benchmark(plan_of(request, cohort, progress), progress, say)
+    make_folder(request.out)
+    with workers(arguments, request.out, cohort.volumes[0].image, spread=False):
+        result = run_benchmark(plan_of(request, cohort, progress), progress, say)
     print(table_text(result), end="")
     print(f"report: {arguments.out / 'report.html'}")
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,6 +13,7 @@ from activeseg.cli import (
     benchmark,
     demo,
     phantom,
+    places,
     project,
     rounds,
     select,
@@ -112,7 +114,7 @@ def _add_work_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _strategy(suggest, "default: the project's")
     _whom(suggest)
     _target(suggest)
-    _device(suggest)
+    _device(suggest, places.add_places)
     _json(suggest)
     _progress(suggest)
 
@@ -128,7 +130,7 @@ def _add_work_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) 
     score.set_defaults(run=rounds.score)
     _project(score)
     _samples(score)
-    _device(score)
+    _device(score, places.add_places)
     _progress(score)
 
     whole = verbs.add_parser("round", help="train, score and suggest")
@@ -141,7 +143,7 @@ def _add_work_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _samples(whole)
     _steps(whole)
     _tune(whole)
-    _device(whole)
+    _device(whole, places.add_places)
     _json(whole)
     _progress(whole)
 
@@ -284,13 +286,17 @@ def _tune(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _device(parser: argparse.ArgumentParser) -> None:
+def _device(
+    parser: argparse.ArgumentParser,
+    add_who: Callable[[argparse.ArgumentParser], None] = places.add_scheduler,
+) -> None:
     parser.add_argument(
         "--device",
         choices=("auto", "cpu", "cuda"),
         default="auto",
         help="where the model runs; auto: a CUDA device where there is one",
     )
+    add_who(parser)
 
 
 def _author(parser: argparse.ArgumentParser) -> None:

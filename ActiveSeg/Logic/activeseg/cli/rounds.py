@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from activeseg.cli.offline import check_target, hand_out
 from activeseg.cli.output import print_json, progress_of
+from activeseg.cli.places import of_project
 
 if TYPE_CHECKING:
     from activeseg.model.training import Recipe
@@ -25,14 +26,15 @@ def suggest(arguments: Namespace) -> int:
     check_target(arguments)
     from activeseg.project.verbs import run_suggest  # loads torch
 
-    batch = run_suggest(
-        project,
-        arguments.minutes,
-        arguments.strategy,
-        progress_of(arguments),
-        arguments.author,
-        arguments.device,
-    )
+    with of_project(arguments, project):
+        batch = run_suggest(
+            project,
+            arguments.minutes,
+            arguments.strategy,
+            progress_of(arguments),
+            arguments.author,
+            arguments.device,
+        )
     hand_out(project, batch, arguments)
     return _print_batch(batch, arguments)
 
@@ -43,13 +45,14 @@ def train(arguments: Namespace) -> int:
     from activeseg.project.verbs import run_train
 
     project = Project.open(arguments.project)
-    files = run_train(
-        project,
-        recipe_of(arguments),
-        progress_of(arguments),
-        _tuning_of(arguments),
-        arguments.device,
-    )
+    with of_project(arguments, project):
+        files = run_train(
+            project,
+            recipe_of(arguments),
+            progress_of(arguments),
+            _tuning_of(arguments),
+            arguments.device,
+        )
     print(f"trained {files.model}")
     return 0
 
@@ -62,7 +65,8 @@ def score(arguments: Namespace) -> int:
 
     project = Project.open(arguments.project)
     scoring = Scoring(samples=arguments.samples)
-    files = run_score(project, scoring, progress_of(arguments), arguments.device)
+    with of_project(arguments, project):
+        files = run_score(project, scoring, progress_of(arguments), arguments.device)
     found = files.read_estimate()
     known = "no structure is predicted yet"
     if found["estimated_dice"] is not None:
@@ -84,17 +88,18 @@ def whole_round(arguments: Namespace) -> int:
     from activeseg.project.scoring import Scoring
     from activeseg.project.verbs import run_round  # loads torch
 
-    batch = run_round(
-        project,
-        arguments.minutes,
-        arguments.strategy,
-        recipe_of(arguments),
-        Scoring(samples=arguments.samples),
-        progress_of(arguments),
-        arguments.author,
-        _tuning_of(arguments),
-        arguments.device,
-    )
+    with of_project(arguments, project):
+        batch = run_round(
+            project,
+            arguments.minutes,
+            arguments.strategy,
+            recipe_of(arguments),
+            Scoring(samples=arguments.samples),
+            progress_of(arguments),
+            arguments.author,
+            _tuning_of(arguments),
+            arguments.device,
+        )
     hand_out(project, batch, arguments)
     return _print_batch(batch, arguments)
 
@@ -109,7 +114,8 @@ def predict(arguments: Namespace) -> int:
     check_output(arguments.output)
     from activeseg.project.predicting import predict as write_prediction  # loads torch
 
-    write_prediction(project, arguments.volume, arguments.output, arguments.device)
+    with of_project(arguments, project):
+        write_prediction(project, arguments.volume, arguments.output, arguments.device)
     print(f"wrote {arguments.output}")
     return 0
 

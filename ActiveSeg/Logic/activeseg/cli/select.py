@@ -7,6 +7,7 @@ from pathlib import Path
 
 from activeseg.cli import values
 from activeseg.cli.output import print_json, progress_of
+from activeseg.cli.places import add_places, workers
 from activeseg.keys import PLANE_POLICIES
 
 __all__ = ["add_arguments", "select"]
@@ -32,6 +33,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--plane", choices=PLANE_POLICIES, default="auto", help="default: auto")
     parser.add_argument("--seed", type=values.count, default=0, metavar="N", help="default: 0")
+    add_places(parser)
 
 
 def select(arguments: Namespace) -> int:
@@ -52,7 +54,8 @@ def select(arguments: Namespace) -> int:
         seed=arguments.seed,
     )
     progress = progress_of(arguments)
-    worklist = choose_worklist(request, progress)
+    with workers(arguments, None, arguments.cohort):
+        worklist = choose_worklist(request, progress)
     files = write_worklist(worklist, arguments.output, progress)
     if arguments.json:
         print_json(worklist_json(worklist))

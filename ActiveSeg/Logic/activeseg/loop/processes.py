@@ -1,15 +1,12 @@
 """Jobs side by side, each in a process of its own, watched from one.
 
-Two torch threads are slower than two processes of one thread each, so that is how arms run.
-Processes are spawned, not forked: torch does not survive a fork with its threads running.
+The processes are those of `activeseg.executors.local`, or, where a cluster is at hand, its own.
 """
 
 from __future__ import annotations
 
 import multiprocessing
-import os
 import queue
-import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,11 +14,11 @@ from multiprocessing.process import BaseProcess
 from typing import Any, TypeAlias
 
 from activeseg.errors import ActiveSegError, Cancelled
-from activeseg.progress import Progress, Stage
+from activeseg.executors import as_they_come, far_away
+from activeseg.executors.local import one_thread, without_interrupts
+from activeseg.progress import Progress, Silent, Stage
 
 __all__ = ["Job", "side_by_side"]
-
-_THREADS = "OMP_NUM_THREADS"
 
 PARTS = 100
 """The progress of a job of size 1 is told in this many parts."""
@@ -95,11 +92,12 @@ def side_by_side(
 ) -> dict[str, Any]:
     """Run jobs in processes of their own and wait for all of them.
 
-    When one fails, or this process is cancelled, the others are ended.
+    When one fails, or this process is cancelled, the others are ended; on a cluster those that
+    have begun go on to their end. From there no parts are told, only whole jobs.
 
     Args:
         jobs: The jobs by name, started in this order.
-        at_once: How many processes run at a time.
+        at_once: How many processes run at a time; a cluster has as many as it has.
         stage_name: What the progress is called.
         progress: Told about the parts of all jobs together.
         finished: Called in this process as each job ends, while the others go on.
@@ -111,6 +109,8 @@ def side_by_side(
         ActiveSegError: What a job raised, if it was one.
         RuntimeError: If a process ended without a result; it has printed its traceback.
     """
+    if far_away():
+        return _far_away(jobs, stage_name, progress, finished)
     context = multiprocessing.get_context("spawn")
     messages: multiprocessing.Queue[Message] = context.Queue()
     waiting: list[tuple[str, BaseProcess]] = [
@@ -125,7 +125,7 @@ def side_by_side(
             while waiting or running:
                 while waiting and len(running) < at_once:
                     name, process = waiting.pop(0)
-                    with _without_interrupts(), _one_thread():
+                    with without_interrupts(), one_thread():
                         process.start()
                     running[name] = process
                 kind, name, content = _next(messages, running)
@@ -149,35 +149,23 @@ def side_by_side(
     return results
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Processes that begin here compute in one thread each, as there are many of them."""
-    before = os.environ.get(_THREADS)
-    os.environ[_THREADS] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[_THREADS]
-        else:
-            os.environ[_THREADS] = before
+def _far_away(
+    jobs: Mapping[str, Job], stage_name: str, progress: Progress, finished: Finished | None
+) -> dict[str, Any]:
+    """`side_by_side` on other machines; a job whose machine is lost is begun again elsewhere."""
+    results: dict[str, Any] = {}
+    with progress.stage(stage_name, sum(job.parts for job in jobs.values())) as stage:
+        for (name, job), result in as_they_come(_quietly, jobs.items(), gpu=True):
+            results[name] = result
+            stage.advance(job.parts)
+            if finished is not None:
+                finished(name, result, stage.eta_s)
+    return results
 
 
-@contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Processes that begin here never see Ctrl-C, which a terminal sends to all of them.
-
-    This process sees it (later, if it comes in the block) and ends them; each of them would
-    print a traceback. Windows has no such mask.
-    """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def _quietly(named: tuple[str, Job]) -> Any:
+    """What a worker does."""
+    return named[1].work(Silent())
 
 
 def _next(messages: multiprocessing.Queue[Message], running: Mapping[str, BaseProcess]) -> Message:

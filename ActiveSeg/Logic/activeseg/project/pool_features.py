@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import partial
-from typing import TypeAlias
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from activeseg.cohort import Cohort
+from activeseg.executors import as_they_come
 from activeseg.keys import Plane, SliceKey
 from activeseg.model.features import (
     slice_centrality,
@@ -26,27 +25,31 @@ from activeseg.sampling import PLANES, Pool
 
 __all__ = ["with_features"]
 
-Places: TypeAlias = Mapping[tuple[str, Plane], Sequence[int]]
+
+@dataclass(frozen=True)
+class _Look:
+    """One volume to look at.
+
+    Attributes:
+        cohort: The volume's cohort, or as much of it as holds the volume.
+        plane_policy: In which planes.
+        volume: Its id.
+        slices: Of each plane, the canonical indices of the slices that are asked about.
+    """
+
+    cohort: Cohort
+    plane_policy: str
+    volume: str
+    slices: Mapping[Plane, Sequence[int]]
 
 
-class _Columns:
-    """Features and information of so many slices, filled in volume by volume."""
+@dataclass(frozen=True)
+class _Sight:
+    """What one volume shows: of each plane the features and the information of its slices."""
 
-    def __init__(self, count: int) -> None:
-        self.features: npt.NDArray[np.float32] | None = None
-        self.information = np.zeros(count, dtype=np.float32)
-
-    def put(
-        self,
-        there: Sequence[int],
-        features: npt.NDArray[np.float32],
-        information: npt.NDArray[np.float32],
-    ) -> None:
-        if self.features is None:
-            shape = (len(self.information), features.shape[1])
-            self.features = np.zeros(shape, dtype=np.float32)
-        self.features[there] = features
-        self.information[there] = information
+    features: Mapping[Plane, npt.NDArray[np.float32]]
+    information: Mapping[Plane, npt.NDArray[np.float32]]
+    whole: Measured
 
 
 def with_features(
@@ -71,55 +74,59 @@ def with_features(
         CohortError: If an image cannot be read.
     """
     wanted = [*keys, *annotated]
-    places: dict[tuple[str, Plane], list[int]] = defaultdict(list)
+    places: dict[str, dict[Plane, list[int]]] = defaultdict(lambda: defaultdict(list))
     canonical = []
     for place, key in enumerate(wanted):
-        places[key.volume, key.plane].append(place)
+        places[key.volume][key.plane].append(place)
         geometry = cohort.volume(key.volume).geometry
         canonical.append(geometry.canonical_index(key.plane, key.index))
     # Of copies the first is kept: better one that has answers than one that has none.
     answered = {key.volume for key in annotated}
     volumes = sorted({key.volume for key in wanted}, key=lambda name: (name not in answered, name))
-    columns = _Columns(len(wanted))
-    look = partial(_look_at, cohort, plane_policy, places, canonical, columns)
-    found = {}
+    looks = []
+    for name in volumes:
+        slices = {plane: [canonical[n] for n in there] for plane, there in places[name].items()}
+        # Of the cohort no more than the volume, as a look may have to travel.
+        alone = replace(cohort, volumes=(cohort.volume(name),))
+        looks.append(_Look(alone, plane_policy, name, slices))
+    features = np.zeros((0, 1), dtype=np.float32)
+    information = np.zeros(len(wanted), dtype=np.float32)
+    found: dict[str, Measured] = {}
     with progress.stage("Looking at volumes", len(volumes)) as stage:
-        for volume in volumes:
-            found[volume] = look(volume)
+        for look, sight in as_they_come(_look_at, looks):
+            for plane, there in places[look.volume].items():
+                if not len(features):
+                    width = sight.features[plane].shape[1]
+                    features = np.zeros((len(wanted), width), dtype=np.float32)
+                features[there] = sight.features[plane]
+                information[there] = sight.information[plane]
+            found[look.volume] = sight.whole
             stage.advance()
-    features = columns.features
-    if features is None:
-        features = np.zeros((0, 1), dtype=np.float32)
+    in_order = {name: found[name] for name in volumes}
     return replace(
         pool,
         features=features[: len(keys)],
-        information=columns.information[: len(keys)],
+        information=information[: len(keys)],
         annotated_features=features[len(keys) :],
-        screened=screened(found, pool.volumes, keys, canonical[: len(keys)]),
+        screened=screened(in_order, pool.volumes, keys, canonical[: len(keys)]),
     )
 
 
-def _look_at(
-    cohort: Cohort,
-    plane_policy: str,
-    places: Places,
-    canonical: Sequence[int],
-    columns: _Columns,
-    volume: str,
-) -> Measured:
-    """Read one volume, fill in its slices and measure it as a whole."""
-    known = cohort.volume(volume)
-    image = cohort.read_image(volume)
-    planes = known.geometry.planes(plane_policy)
+def _look_at(look: _Look) -> _Sight:
+    """Read one volume, look at its slices and measure it as a whole."""
+    known = look.cohort.volume(look.volume)
+    image = look.cohort.read_image(look.volume)
+    planes = known.geometry.planes(look.plane_policy)
     scan = make_scan(image, known.geometry, known.modality, planes)
-    energies = []
+    energies, found, worth = [], {}, {}
     for plane in PLANES:
-        there = places.get((volume, plane))
-        if there is None:
+        order = look.slices.get(plane)
+        if order is None:
             continue
-        order = [canonical[place] for place in there]
         features = slice_features(scan, plane)
-        worth = slice_information(scan, plane)
-        columns.put(there, features[order], (worth * slice_centrality(len(worth)))[order])
+        shown = slice_information(scan, plane)
+        found[plane] = features[order]
+        worth[plane] = (shown * slice_centrality(len(shown)))[order]
         energies.append(texture_energy(features))
-    return measured(image, known, planes, np.concatenate(energies).mean(axis=0))
+    texture = np.concatenate(energies).mean(axis=0)
+    return _Sight(found, worth, measured(image, known, planes, texture))

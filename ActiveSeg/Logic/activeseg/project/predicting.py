@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from activeseg.cohort import write_label
+from activeseg.executors import as_they_come
 from activeseg.model.foreign import ForeignModel
 from activeseg.model.inference import SliceModel
 from activeseg.project.beginning import model_of
@@ -45,8 +48,18 @@ def predict(project: Project, volume: str, output: Path, device: str = "auto") -
             cannot be read.
     """
     geometry = project.cohort.volume(volume).geometry
+    work = partial(_labels, project, device)
+    ((_, labels),) = as_they_come(work, [volume], gpu=device != "cpu")
+    write_label(output, labels, geometry)
+
+
+def _labels(project: Project, device: str, volume: str) -> npt.NDArray[np.uint8]:
+    """The latest model's label values of one volume, native array."""
     model = latest_model(project, device)
     scan = scan_for(model, project.cohort, volume, project.plane_policy)
     channels = model.labels(scan)
     values = np.array([0, *model.config.structures], dtype=np.uint8)
-    write_label(output, geometry.from_canonical(values[channels]), geometry)
+    labels: npt.NDArray[np.uint8] = project.cohort.volume(volume).geometry.from_canonical(
+        values[channels]
+    )
+    return labels

@@ -1,15 +1,29 @@
-"""The verb ``score``: what the round's model thinks of every slice of the cohort."""
+"""The verb ``score``: what the round's model thinks of every slice of the cohort.
+
+One volume is one piece of work, done by whoever is at hand (`activeseg.executors`). Its samples
+depend on its number alone, so it comes out the same whoever does it, and in whatever order.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
 
+from activeseg.errors import ModelError, ProjectError
+from activeseg.executors import as_they_come, far_away, until_seen
+from activeseg.model.foreign import ForeignModel
+from activeseg.model.inference import SliceModel
 from activeseg.model.protocol import SegmentationModel
 from activeseg.progress import Progress
 from activeseg.project.beginning import model_of
 from activeseg.project.estimating import write_estimate
 from activeseg.project.folder import Project
+from activeseg.project.names import volume_name
 from activeseg.project.one_volume import Scoring, score_scan
 from activeseg.project.predictions import Scores, read_prediction, read_scores, write_scores
 from activeseg.project.rounds import RoundFiles
@@ -23,6 +37,40 @@ _LACKING = {
     "full-dropout": "dropout",
     "snapshots": "members kept from its training",
 }
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What all volumes of one scoring have in common; pickled, it is all that a worker gets.
+
+    Attributes:
+        folder: The project's.
+        model: Checksum of the model.
+        scoring: How to score.
+        device: Where the model runs.
+    """
+
+    folder: Path
+    model: str
+    scoring: Scoring
+    device: str
+
+    @property
+    def stamp(self) -> str:
+        """What a prediction carries: of another model, or asked for otherwise, it is made anew."""
+        return f"{self.model} {self.scoring}"
+
+
+class _Loaded(NamedTuple):
+    """A project, and the round's model as it was read for a task."""
+
+    project: Project
+    files: RoundFiles
+    model: SliceModel | ForeignModel
+
+
+_LOADED: dict[_Task, _Loaded] = {}
+"""What this process has loaded: of one task, as the next has another model or device."""
 
 
 def score(
@@ -47,29 +95,96 @@ def score(
 
     Raises:
         ProjectError: If there is no model yet. CohortError, ModelError: If an image or the model
-            cannot be read.
+            cannot be read. WorkerError: If those who do the work are lost.
     """
-    files, model = model_of(project, device)
+    # Of work that is done elsewhere the model tells here no more than what it is able to.
+    files, model = model_of(project, "cpu" if far_away() else device)
     scoring, note = _possible(scoring, model)
-    # What another model made, or the same one asked otherwise, is made anew.
-    checksum = f"{_checksum(project, files)} {scoring}"
+    task = _Task(project.folder, _checksum(project, files), scoring, device)
     parts: dict[str, Scores] = {}
-    names = [structure.name for structure in project.structures]
+    missing: list[int] = []
     stage_name = f"Scoring volumes ({note})" if note else "Scoring volumes"
-    with progress.stage(stage_name, len(project.cohort.volumes)) as stage:
+    with (
+        _loaded_for(task, _Loaded(project, files, model)),
+        progress.stage(stage_name, len(project.cohort.volumes)) as stage,
+    ):
         for number, volume in enumerate(project.cohort.volumes):
-            found = read_prediction(files, volume.id, checksum)
-            if found is None:
-                seed = project.seed + 104729 * files.number + number
-                scan = scan_for(model, project.cohort, volume.id, project.plane_policy)
-                found = score_scan(model, model.config.pixel_mm, scan, names, scoring, seed)
-                found = found.native(volume.geometry, model.config.structures)
-                found.write(files, volume.id, checksum)
-            parts[volume.id] = found.scores
+            kept = read_prediction(files, volume.id, task.stamp)
+            if kept is None:
+                missing.append(number)
+                continue
+            parts[volume.id] = kept.scores
             stage.advance()
-    write_scores(files, parts)
+        work = partial(_score_volume, task)
+        for number, scores in as_they_come(work, missing, gpu=device != "cpu"):
+            name = project.cohort.volumes[number].id
+            parts[name] = scores
+            _await(files, name)
+            stage.advance()
+    write_scores(files, {volume.id: parts[volume.id] for volume in project.cohort.volumes})
     write_estimate(project, files, read_scores(files), note)
     return files
+
+
+def _score_volume(task: _Task, number: int) -> Scores:
+    """Score one volume of the cohort and keep its prediction.
+
+    Raises:
+        ModelError: If the model is not the one that was asked for, or cannot be read.
+        CohortError: If the image cannot be read. ProjectError: If the prediction cannot be kept.
+    """
+    if task not in _LOADED:
+        _LOADED.clear()
+        _LOADED[task] = _load(task)
+    project, files, model = _LOADED[task]
+    volume = project.cohort.volumes[number]
+    names = [structure.name for structure in project.structures]
+    seed = project.seed + 104729 * files.number + number
+    scan = scan_for(model, project.cohort, volume.id, project.plane_policy)
+    found = score_scan(model, model.config.pixel_mm, scan, names, task.scoring, seed)
+    found = found.native(volume.geometry, model.config.structures)
+    found.write(files, volume.id, task.stamp)
+    return found.scores
+
+
+def _await(files: RoundFiles, volume: str) -> None:
+    """Go on when this machine, too, sees a prediction that perhaps another has written.
+
+    Raises:
+        ProjectError: If it never does.
+    """
+    file = files.folder / "predictions" / f"{volume_name(volume)}.npz"
+    if until_seen(lambda: file.is_file() or None) is None:
+        raise ProjectError("was written by another machine and is not seen from here", str(file))
+
+
+def _load(task: _Task) -> _Loaded:
+    """The project and the model of a task, in a process that did not begin it."""
+    project = Project.open(task.folder)
+
+    def fitting() -> _Loaded | None:
+        files, model = model_of(project, task.device)
+        fits = _checksum(project, files) == task.model
+        return _Loaded(project, files, model) if fits else None
+
+    loaded = until_seen(fitting)
+    if loaded is None:
+        raise ModelError(
+            f"{task.folder}: another model than the one that was to score lies there; was it "
+            "trained meanwhile? run the same command again"
+        )
+    return loaded
+
+
+@contextmanager
+def _loaded_for(task: _Task, loaded: _Loaded) -> Iterator[None]:
+    """Have this process use what it has loaded already, and let go of it at the end."""
+    _LOADED.clear()
+    _LOADED[task] = loaded
+    try:
+        yield
+    finally:
+        _LOADED.clear()
 
 
 def _possible(scoring: Scoring, model: SegmentationModel) -> tuple[Scoring, str]:

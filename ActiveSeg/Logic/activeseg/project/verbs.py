@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
+
+from activeseg.errors import ProjectError
+from activeseg.executors import as_they_come, far_away, gpu_far_away, until_seen
 from activeseg.model.network import pick_device
 from activeseg.model.training import Recipe
 from activeseg.model.tuning import Tuning
-from activeseg.progress import Progress
+from activeseg.progress import Progress, Silent
 from activeseg.project.choosing import choose
 from activeseg.project.folder import Project
 from activeseg.project.learning import learn
@@ -25,7 +30,7 @@ def run_train(
 ) -> RoundFiles:
     """Train the next round's model (`learn`)."""
     with project.working("train"):
-        return learn(project, recipe, progress, tuning, device)
+        return _learn(project, recipe, progress, tuning, device)
 
 
 def run_score(
@@ -54,7 +59,8 @@ def run_suggest(
             is no such device. ActiveSegError: Whatever `score` and `choose` raise.
     """
     strategy_named(strategy or project.strategy)
-    pick_device(device)
+    if not far_away():
+        pick_device(device)
     with project.working("suggest"):
         if _unseen(project):
             score(project, Scoring(), progress, device)
@@ -80,9 +86,31 @@ def run_round(
     """
     strategy_named(strategy or project.strategy)
     with project.working("round"):
-        learn(project, recipe, progress, tuning, device)
+        _learn(project, recipe, progress, tuning, device)
         score(project, scoring, progress, device)
         return choose(project, minutes, strategy, progress, author)
+
+
+def _learn(
+    project: Project, recipe: Recipe, progress: Progress, tuning: Tuning | None, device: str
+) -> RoundFiles:
+    """`learn`, on another machine if there is one with a GPU."""
+    if device == "cpu" or not gpu_far_away():
+        return learn(project, recipe, progress, tuning, device)
+    work = partial(_learn_there, recipe, tuning, device)
+    with progress.stage("Training elsewhere", 1) as stage:
+        ((_, files),) = as_they_come(work, [project.folder], gpu=True)
+        if until_seen(lambda: files.model.is_file() or None) is None:
+            raise ProjectError(
+                "was written by another machine and is not seen from here", str(files.model)
+            )
+        stage.advance()
+    return files
+
+
+def _learn_there(recipe: Recipe, tuning: Tuning | None, device: str, folder: Path) -> RoundFiles:
+    """On a worker; whoever waits for it holds `Project.working`."""
+    return learn(Project.open(folder), recipe, Silent(), tuning, device)
 
 
 def _unseen(project: Project) -> bool:

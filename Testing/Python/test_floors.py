@@ -55,10 +55,11 @@ HOMES = {
     "matplotlib": {"report", "benchmark", "worklist"},
     "rich": {"progress", "cli"},
     "filelock": {"project"},
+    "pyarrow": {"project", "benchmark"},
 }
 
 # Not loaded by `import activeseg` or by starting the command line.
-HEAVY = {"torch", "monai", "sklearn", "SimpleITK", "matplotlib", "scipy", "rich"}
+HEAVY = {"torch", "monai", "sklearn", "SimpleITK", "matplotlib", "scipy", "rich", "pyarrow"}
 
 # What a face does in Slicer's own process, a draft or an acceptance, needs these and no more.
 LIGHT = {

@@ -33,13 +33,13 @@ from activeseg.project.estimating import estimate_slices
 from activeseg.project.model_name import check_model
 from activeseg.project.offer import offered
 from activeseg.project.predicting import predict
-from activeseg.project.predictions import Prediction, read_prediction, read_scores
+from activeseg.project.predictions import Prediction, read_prediction
 from activeseg.project.scans import read_scan
 from activeseg.project.scoring import Scoring
 from activeseg.project.verbs import run_round, run_score, run_suggest, run_train
 from activeseg.quality import EVIDENCE
 from activeseg.sampling import STRATEGIES, strategy
-from rounds_by_hand import scores
+from rounds_by_hand import read_scores, row_numbers, scores
 from tiny_cohort import answer, copied, new_project, write_tiny_cohort
 
 SILENT = Silent()
@@ -68,7 +68,7 @@ def rows_of(files):
     columns = table.scores.arrays()
     return {
         key: SimpleNamespace(**{name: column[row] for name, column in columns.items()})
-        for key, row in table.rows().items()
+        for key, row in row_numbers(table).items()
     }
 
 
@@ -608,7 +608,7 @@ def test_a_scored_batch_says_what_the_model_thinks(whole):
     rows = rows_of(whole.round(1))
     table = read_scores(whole.round(1))
     found = estimate_slices(whole, whole.round(1), table)
-    place = table.rows()
+    place = row_numbers(table)
     opened = set()
     for each in batch.suggestions:
         row = rows[each.key]

@@ -150,7 +150,8 @@ def _tuned(
 
 def _drop_former_scores(files: RoundFiles) -> None:
     """A new model makes what an interrupted round had scored worthless; remove it first."""
-    for stale in (files.scores, files.estimate, files.proposals):
+    former = files.folder / "scores.npz"  # an earlier version's
+    for stale in (former, files.new_scores, files.estimate, files.proposals):
         stale.unlink(missing_ok=True)
 
 

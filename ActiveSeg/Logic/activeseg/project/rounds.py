@@ -1,9 +1,10 @@
 """Rounds of a project: what each left in its folder, and the batch of slices it asked for.
 
 Round 0 is the one-shot batch, chosen without a model. Each later round trains, scores and
-chooses: ``rounds/003/{model.pt, scores.npz, proposals.npz, estimate.json, batch.json,
-log.jsonl}``. `batch.json` is written last, so a round without one was interrupted (or is under
-way) and is taken up again rather than counted.
+chooses: ``rounds/003/{model.pt, scores.parquet, proposals.npz, estimate.json, early.json,
+batch.json, log.jsonl}``. `batch.json` is written last, so a round without one was interrupted (or
+is under way) and is taken up again rather than counted. ``early.json`` is a batch that was chosen
+while slices were still being scored; it counts until there is a ``batch.json``.
 """
 
 from __future__ import annotations
@@ -22,159 +23,10 @@ import numpy.typing as npt
 from activeseg.errors import ActiveSegError, ProjectError
 from activeseg.files import atomic_path, make_folder, read_json, write_json
 from activeseg.keys import SliceKey
+from activeseg.project.batches import Batch, Suggestion
 from activeseg.project.damaged import damaged
 
 __all__ = ["Batch", "RoundFiles", "Suggestion", "list_rounds"]
-
-
-@dataclass(frozen=True)
-class Suggestion:
-    """One slice that a batch asks for.
-
-    Attributes:
-        key: The slice.
-        rank: Place in the batch, from 1.
-        value: What the strategy hopes to gain from it; larger is better.
-        minutes: Expected minutes of annotation.
-        expected_dice: Expected mean Dice of the proposal, 0 to 1; None without a model.
-        entropy: Uncertainty of the slice, as the strategy aggregates it; None without a model.
-        reason: Why it is asked, in a few words for the clinician.
-        how: How the answer is expected to be given: draw, correct or confirm.
-        minutes_low, minutes_high: 90 % interval of the minutes.
-        dice_low, dice_high: 90 % interval of the expected Dice; None without a model.
-        audit: Whether it was drawn by chance, to check the estimate; it is shown blank.
-        work: What the minutes were predicted from (`activeseg.minutes.Work.row`).
-    """
-
-    key: SliceKey
-    rank: int
-    value: float
-    minutes: float
-    expected_dice: float | None
-    entropy: float | None
-    reason: str
-    how: str
-    minutes_low: float
-    minutes_high: float
-    dice_low: float | None
-    dice_high: float | None
-    audit: bool
-    work: Mapping[str, Any]
-
-    def to_json(self) -> dict[str, Any]:
-        """The suggestion as the command line and the faces know it."""
-        return {
-            "key": str(self.key),
-            "volume": self.key.volume,
-            "plane": str(self.key.plane),
-            "index": self.key.index,
-            "rank": self.rank,
-            "value": self.value,
-            "minutes": self.minutes,
-            "expected_dice": self.expected_dice,
-            "entropy": self.entropy,
-            "reason": self.reason,
-            "how": self.how,
-            "minutes_low": self.minutes_low,
-            "minutes_high": self.minutes_high,
-            "dice_low": self.dice_low,
-            "dice_high": self.dice_high,
-            "audit": self.audit,
-        }
-
-    def record(self) -> dict[str, Any]:
-        """The suggestion as the folder keeps it."""
-        return self.to_json() | {"work": dict(self.work)}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Suggestion:
-        """Read what `record` wrote.
-
-        Raises:
-            KeyError, TypeError, ValueError, ActiveSegError: If it is damaged.
-        """
-        return cls(
-            SliceKey.parse(data["key"]),
-            int(data["rank"]),
-            float(data["value"]),
-            float(data["minutes"]),
-            _maybe(data["expected_dice"]),
-            _maybe(data["entropy"]),
-            str(data["reason"]),
-            str(data["how"]),
-            float(data["minutes_low"]),
-            float(data["minutes_high"]),
-            _maybe(data["dice_low"]),
-            _maybe(data["dice_high"]),
-            bool(data["audit"]),
-            dict(data["work"]),
-        )
-
-
-@dataclass(frozen=True)
-class Batch:
-    """The slices that one round asks for.
-
-    Attributes:
-        round: The round's number.
-        strategy: Name of the strategy that chose.
-        seed: Seed of the choice.
-        budget_minutes: Minutes of annotation that were offered.
-        time: When it was chosen, ISO text in UTC (`activeseg.project.names.timestamp`).
-        suggestions: In the order of their ranks.
-        author: For whom the minutes are; None for anybody.
-        note: What the strategy can say of the batch as a whole; may be empty.
-        former: What earlier batches of the same round asked for and this one does not: answers
-            to it still say how good its proposal was.
-    """
-
-    round: int
-    strategy: str
-    seed: int
-    budget_minutes: float
-    time: str
-    suggestions: tuple[Suggestion, ...]
-    author: str | None
-    note: str
-    former: tuple[Suggestion, ...] = ()
-
-    def asked(self, key: SliceKey) -> Suggestion | None:
-        """What the round says of a slice, in this batch or else in a former one."""
-        every = (*self.suggestions, *self.former)
-        return next((each for each in every if each.key == key), None)
-
-    def to_json(self) -> dict[str, Any]:
-        """What ``batch.json`` holds."""
-        return {
-            "round": self.round,
-            "strategy": self.strategy,
-            "seed": self.seed,
-            "budget_minutes": self.budget_minutes,
-            "time": self.time,
-            "suggestions": [suggestion.record() for suggestion in self.suggestions],
-            "author": self.author,
-            "note": self.note,
-            "former": [suggestion.record() for suggestion in self.former],
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Batch:
-        """Read what `to_json` wrote.
-
-        Raises:
-            KeyError, TypeError, ValueError, ActiveSegError: If it is damaged.
-        """
-        return cls(
-            int(data["round"]),
-            str(data["strategy"]),
-            int(data["seed"]),
-            float(data["budget_minutes"]),
-            str(data["time"]),
-            tuple(Suggestion.from_json(entry) for entry in data["suggestions"]),
-            None if data["author"] is None else str(data["author"]),
-            str(data["note"]),
-            tuple(Suggestion.from_json(entry) for entry in data["former"]),
-        )
 
 
 @dataclass(frozen=True)
@@ -199,8 +51,17 @@ class RoundFiles:
 
     @property
     def scores(self) -> Path:
-        """Scores of the pool's slices under this round's model."""
-        return self.folder / "scores.npz"
+        """Scores of the pool's slices under this round's model.
+
+        An earlier version's ``scores.npz`` where there is nothing newer.
+        """
+        former = self.folder / "scores.npz"
+        return former if former.is_file() and not self.new_scores.is_file() else self.new_scores
+
+    @property
+    def new_scores(self) -> Path:
+        """Where the scores are written."""
+        return self.folder / "scores.parquet"
 
     @property
     def proposals(self) -> Path:
@@ -312,10 +173,6 @@ class RoundFiles:
             return {}
         except (OSError, ValueError) as error:
             raise damaged(self.estimate, error) from error
-
-
-def _maybe(value: Any) -> float | None:
-    return None if value is None else float(value)
 
 
 def list_rounds(folder: Path) -> tuple[RoundFiles, ...]:

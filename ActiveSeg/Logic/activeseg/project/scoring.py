@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from activeseg.model.protocol import SegmentationModel
@@ -11,9 +12,10 @@ from activeseg.project.beginning import model_of
 from activeseg.project.estimating import write_estimate
 from activeseg.project.folder import Project
 from activeseg.project.one_volume import Scoring, score_scan
-from activeseg.project.predictions import Scores, read_prediction, read_scores, write_scores
+from activeseg.project.predictions import Scores, read_prediction
 from activeseg.project.rounds import RoundFiles
 from activeseg.project.scans import scan_for
+from activeseg.project.score_file import open_scores, score_writer
 
 __all__ = ["Scoring", "score", "score_scan"]
 
@@ -22,7 +24,12 @@ _LACKING = {"dropout": "dropout", "snapshots": "members kept from its training"}
 
 
 def score(
-    project: Project, scoring: Scoring, progress: Progress, device: str = "auto"
+    project: Project,
+    scoring: Scoring,
+    progress: Progress,
+    device: str = "auto",
+    order: Sequence[str] = (),
+    scored: Callable[[str, Scores], None] = lambda volume, scores: None,
 ) -> RoundFiles:
     """Score every slice of the cohort with the latest model; a killed run is taken up again.
 
@@ -37,9 +44,11 @@ def score(
         scoring: How to score.
         progress: Told about the volumes.
         device: Where the model runs (`activeseg.model.network.DEVICES`).
+        order: Ids of volumes in the order of scoring; those that it does not name come last.
+        scored: Told of each volume's scores, native, once its prediction is on the disk.
 
     Returns:
-        The round, with ``scores.npz``, ``estimate.json`` and a prediction for each volume.
+        The round, with ``scores.parquet``, ``estimate.json`` and a prediction for each volume.
 
     Raises:
         ProjectError: If there is no model yet. CohortError, ModelError: If an image or the model
@@ -49,11 +58,17 @@ def score(
     scoring, note = _possible(scoring, model)
     # What another model made, or the same one asked otherwise, is made anew.
     checksum = f"{_checksum(project, files)} {scoring}"
-    parts: dict[str, Scores] = {}
     names = [structure.name for structure in project.structures]
     stage_name = f"Scoring volumes ({note})" if note else "Scoring volumes"
-    with progress.stage(stage_name, len(project.cohort.volumes)) as stage:
-        for number, volume in enumerate(project.cohort.volumes):
+    place = {volume: rank for rank, volume in enumerate(order)}
+    volumes = sorted(
+        enumerate(project.cohort.volumes), key=lambda each: place.get(each[1].id, len(place))
+    )
+    with (
+        progress.stage(stage_name, len(project.cohort.volumes)) as stage,
+        score_writer(files) as table,
+    ):
+        for number, volume in volumes:
             found = read_prediction(files, volume.id, checksum)
             if found is None:
                 seed = project.seed + 104729 * files.number + number
@@ -61,10 +76,10 @@ def score(
                 found = score_scan(model, model.config.pixel_mm, scan, names, scoring, seed)
                 found = found.native(volume.geometry, model.config.structures)
                 found.write(files, volume.id, checksum)
-            parts[volume.id] = found.scores
+            table.add(volume.id, found.scores)
+            scored(volume.id, found.scores)
             stage.advance()
-    write_scores(files, parts)
-    write_estimate(project, files, read_scores(files), note)
+    write_estimate(project, files, open_scores(files), note)
     return files
 
 

@@ -8,7 +8,7 @@ while spread slices teach more (METHODS 1.3: Burmeister 2022, Zhang 2025).
 from __future__ import annotations
 
 import heapq
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from activeseg.sampling.redundancy import left_by_annotated, nearest_annotated_m
 
 __all__ = ["by_energy", "by_uncertainty", "fill_per_minute"]
 
-Floats: TypeAlias = npt.NDArray[np.float64]
+Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 Rows: TypeAlias = npt.NDArray[np.intp]
 Entry: TypeAlias = tuple[float, int]
 """Of the heap: minus the value per millisecond of a volume's best slice, and that slice's rank."""

@@ -29,6 +29,7 @@ __all__ = [
     "Prediction",
     "Scores",
     "read_prediction",
+    "read_volume_scores",
     "scores_in",
 ]
 
@@ -192,6 +193,20 @@ def read_prediction(files: RoundFiles, volume: str, model: str | None = None) ->
             )
     except FileNotFoundError:
         return None
+    except (OSError, KeyError, ValueError, EOFError, BadZipFile, zlib.error) as error:
+        raise damaged(file, error) from error
+
+
+def read_volume_scores(files: RoundFiles, volume: str) -> Scores:
+    """The scores of a volume that has a prediction; its maps are not read.
+
+    Raises:
+        ProjectError: If the file is missing or damaged.
+    """
+    file = _file(files, volume)
+    try:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            return scores_in(archive)
     except (OSError, KeyError, ValueError, EOFError, BadZipFile, zlib.error) as error:
         raise damaged(file, error) from error
 

@@ -79,14 +79,19 @@ class RoundFiles:
         return self.folder / "batch.json"
 
     @property
+    def early(self) -> Path:
+        """A batch chosen before all was scored; it counts while there is no `batch`."""
+        return self.folder / "early.json"
+
+    @property
     def log(self) -> Path:
         """What happened during the training, one JSON object a line."""
         return self.folder / "log.jsonl"
 
     def existing(self) -> tuple[str, ...]:
         """Names of the round's files that are there."""
-        files = (self.model, self.scores, self.proposals, self.estimate, self.batch, self.log)
-        return tuple(file.name for file in files if file.is_file())
+        files = (self.model, self.scores, self.proposals, self.estimate, self.early, self.batch)
+        return tuple(file.name for file in (*files, self.log) if file.is_file())
 
     def make(self) -> RoundFiles:
         """Make the round's folder if it is missing.
@@ -101,20 +106,26 @@ class RoundFiles:
         return self
 
     def read_batch(self) -> Batch | None:
-        """The round's batch; None when the round has none yet.
+        """The round's batch, or else its early one; None when the round has none yet.
 
         Raises:
             ProjectError: If the file is damaged.
         """
-        try:
-            return Batch.from_json(read_json(self.batch))
-        except FileNotFoundError:
-            return None
-        except (OSError, KeyError, TypeError, ValueError, ActiveSegError) as error:
-            raise damaged(self.batch, error) from error
+        for file in (self.batch, self.early):
+            try:
+                return Batch.from_json(read_json(file))
+            except FileNotFoundError:
+                continue
+            except (OSError, KeyError, TypeError, ValueError, ActiveSegError) as error:
+                raise damaged(file, error) from error
+        return None
 
-    def write_batch(self, batch: Batch) -> None:
+    def write_batch(self, batch: Batch, early: bool = False) -> None:
         """Keep the batch, which completes the round; write everything else before it.
+
+        Args:
+            batch: The batch.
+            early: Whether it is one that will be chosen again; then the round is not complete.
 
         Raises:
             ProjectError: If the batch is another round's, or if the disk refuses.
@@ -125,9 +136,9 @@ class RoundFiles:
                 str(self.folder),
             )
         try:
-            write_json(self.make().batch, batch.to_json())
+            write_json(self.make().early if early else self.batch, batch.to_json())
         except OSError as error:
-            raise ProjectError(f"cannot write the batch ({error})", str(self.batch)) from error
+            raise ProjectError(f"cannot write the batch ({error})", str(self.folder)) from error
 
     def write_proposals(self, proposals: Mapping[SliceKey, npt.NDArray[np.uint8]]) -> None:
         """Keep the masks that are shown with the batch: native 2-D slices of label values.

@@ -53,15 +53,20 @@ class RoundFiles:
     def scores(self) -> Path:
         """Scores of the pool's slices under this round's model.
 
-        An earlier version's ``scores.npz`` where there is nothing newer.
+        Those of an earlier version where there is nothing newer.
         """
-        former = self.folder / "scores.npz"
-        return former if former.is_file() and not self.new_scores.is_file() else self.new_scores
+        only_former = self.former_scores.is_file() and not self.new_scores.is_file()
+        return self.former_scores if only_former else self.new_scores
 
     @property
     def new_scores(self) -> Path:
         """Where the scores are written."""
         return self.folder / "scores.parquet"
+
+    @property
+    def former_scores(self) -> Path:
+        """Where an earlier version wrote them."""
+        return self.folder / "scores.npz"
 
     @property
     def proposals(self) -> Path:

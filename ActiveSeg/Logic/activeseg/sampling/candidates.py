@@ -33,6 +33,7 @@ __all__ = [
     "Words",
     "find_row",
     "needed",
+    "run_of",
 ]
 
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
@@ -277,11 +278,21 @@ def find_row(
     code = bisect_left(volumes, key.volume)
     if code == len(volumes) or volumes[code] != key.volume:
         return None
-    first, end = np.searchsorted(volume, [code, code + 1]).tolist()
-    number = PLANES.index(key.plane)
-    low, high = (first + np.searchsorted(plane[first:end], [number, number + 1])).tolist()
-    row = low + int(np.searchsorted(index[low:high], key.index))
-    return row if row < high and index[row] == key.index else None
+    first, end = run_of(volume, code)
+    low, high = run_of(plane[first:end], PLANES.index(key.plane))
+    row = first + low + int(np.searchsorted(index[first + low : first + high], key.index))
+    return row if row < first + high and index[row] == key.index else None
+
+
+def run_of(column: npt.NDArray[np.integer], number: int) -> tuple[int, int]:
+    """Where an ascending column holds a number: the first row, and the one after the last.
+
+    The number is looked for as one of the column's own type: of any other, numpy would first
+    copy the whole column.
+    """
+    wanted = np.array([number, number + 1], dtype=column.dtype)
+    first, end = np.searchsorted(column, wanted).tolist()
+    return first, end
 
 
 def _ascend(*columns: npt.NDArray[np.integer]) -> bool:

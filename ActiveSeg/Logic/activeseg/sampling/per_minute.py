@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from activeseg.errors import ProjectError
 from activeseg.sampling.batch import Batch
-from activeseg.sampling.candidates import Chosen, Pool
+from activeseg.sampling.candidates import Chosen, Pool, run_of
 from activeseg.sampling.redundancy import left_by_annotated, nearest_annotated_mm, redundancy
 
 __all__ = ["by_energy", "by_uncertainty", "fill_per_minute"]
@@ -146,8 +146,7 @@ class _Volumes:
     def volume(self, code: int) -> _Volume:
         """The volume of a number."""
         if code not in self._known:
-            first, end = np.searchsorted(self._batch.pool.volume, [code, code + 1])
-            rows = np.arange(first, end)
+            rows = np.arange(*run_of(self._batch.pool.volume, code))
             self._known[code] = _Volume(
                 self._batch,
                 rows,

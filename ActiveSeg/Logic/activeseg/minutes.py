@@ -123,8 +123,11 @@ class Work:
         return replace(self, prior_s=self.prior_s + STANDARD.first_slice_s * change, first=first)
 
     def part(self, rows: slice | npt.NDArray[np.intp]) -> Work:
-        """Some rows of it."""
-        return Work(*(getattr(self, field.name)[rows] for field in fields(self)))
+        """Some rows of it, in double precision."""
+        columns = (getattr(self, field.name)[rows] for field in fields(self))
+        return Work(
+            *(each.astype(np.float64) if each.dtype.kind == "f" else each for each in columns)
+        )
 
     def row(self, k: int) -> dict[str, Any]:
         """Row `k` as JSON can hold it: numbers, truth values, None for NaN."""

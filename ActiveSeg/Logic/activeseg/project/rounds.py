@@ -141,7 +141,8 @@ class RoundFiles:
                 str(self.folder),
             )
         try:
-            write_json(self.make().early if early else self.batch, batch.to_json())
+            self.make()
+            write_json(self.early if early else self.batch, batch.to_json())
         except OSError as error:
             raise ProjectError(f"cannot write the batch ({error})", str(self.folder)) from error
 

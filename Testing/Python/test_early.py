@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from activeseg.cost import STANDARD
+from activeseg.errors import ProjectError
 from activeseg.keys import Plane, SliceKey
 from activeseg.model.training import Recipe
 from activeseg.progress import Silent
@@ -267,6 +268,26 @@ def test_a_batch_that_was_asked_early_is_not_trained_over(begun, tmp_path):
     assert unfinished(project) is None
     assert waiting[0].key not in {each.key for each in last.suggestions}
     assert whole_round(project).round == 2
+
+
+@pytest.mark.parametrize("name", ["auto", "random"])
+def test_nobody_chooses_beside_an_early_batch_that_is_shown(begun, tmp_path, name):
+    project = copied(begun, tmp_path / "p")
+    original = early.choose_early
+
+    def then_stop(*args):
+        original(*args)
+        raise RuntimeError("stop")
+
+    stopped = patch.object(early, "choose_early", then_stop)
+    with pytest.raises(RuntimeError, match="stop"), stopped:
+        whole_round(project)
+    waiting = project.open_suggestions()
+    with pytest.raises(ProjectError, match=r"round 1 was interrupted .* 'activeseg round'"):
+        run_suggest(project, MINUTES, name, SILENT)
+    assert project.open_suggestions() == waiting
+    assert whole_round(project).round == 1
+    assert run_suggest(project, MINUTES, name, SILENT).round == 1
 
 
 def stopped_before_the_last_choice():

@@ -54,6 +54,7 @@ def choose(
     """
     chosen_by = strategy(strategy_name or project.strategy)
     annotations = project.annotations()
+    _refuse_unfinished(project)
     scored = [files for files in project.rounds() if files.scores.is_file()]
     if not scored:
         chosen_by = _without_model(project, chosen_by, annotations)
@@ -163,6 +164,17 @@ def _refuse_stale(project: Project, scored: RoundFiles) -> None:
         raise ProjectError(
             f"the model of round {latest.number} has not scored the pool yet; "
             "run 'activeseg score' first",
+            str(project.folder),
+        )
+
+
+def _refuse_unfinished(project: Project) -> None:
+    """Refuse to choose beside an early batch whose round was interrupted: that one is shown."""
+    latest = project.latest_round()
+    if latest is not None and latest.early.is_file() and not latest.scores.is_file():
+        raise ProjectError(
+            f"round {latest.number} was interrupted after its early batch; "
+            "run 'activeseg round' to finish it",
             str(project.folder),
         )
 

@@ -26,7 +26,7 @@ from activeseg.model.training import Recipe, train
 from activeseg.progress import Silent
 from activeseg.project.one_volume import Scoring, score_scan
 from activeseg.project.scans import channel_table, cohort_network, scan_of
-from activeseg.quality import EVIDENCE, dice, relative_size
+from activeseg.quality import EVIDENCE, dice, sizes_over
 
 
 def main() -> None:
@@ -56,7 +56,9 @@ def main() -> None:
         found = score_scan(model, config.pixel_mm, scan, names, Scoring(), number)
         truth = channel_of[volume.geometry.to_canonical(test.read_label(volume.id))]
         evidence.append(found.scores.evidence)
-        size.append(relative_size(found.scores.size, found.scores.shows))
+        shows = found.scores.shows
+        mean = found.scores.size.sum(axis=0, where=shows) / np.maximum(shows.sum(axis=0), 1)
+        size.append(sizes_over(found.scores.size, mean))
         for plane in scan.planes:
             axis = axis_of(plane)
             for index in range(scan.shape[axis]):

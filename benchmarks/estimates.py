@@ -33,8 +33,9 @@ from activeseg.project.estimating import estimate_slices, estimate_volumes
 from activeseg.project.judged import DiceLedger
 from activeseg.project.one_volume import Scoring, score_scan
 from activeseg.project.predicting import latest_model
-from activeseg.project.predictions import Scores, ScoreTable
+from activeseg.project.predictions import Scores
 from activeseg.project.scans import scan_of
+from activeseg.project.score_table import ScoreTable
 from activeseg.quality import dice
 from activeseg.sampling import DEFAULT_STRATEGY
 
@@ -140,8 +141,7 @@ def judge_dice(project: Project, test: Cohort, scoring: Scoring) -> dict[str, fl
                 ours, theirs = np.take(found.labels, index, axis), np.take(truth, index, axis)
                 slices.append(mean_dice(ours, theirs, len(names)))
     ids = list(parts)
-    name_of = np.concatenate([np.full(len(part.index), name) for name, part in parts.items()])
-    table = ScoreTable(name_of, Scores.join(list(parts.values())))
+    table = ScoreTable.join(parts)
     each = estimate_slices(project, files, table)
     whole = estimate_volumes(DiceLedger(project), files, table, ids)
     true_slices, true_volumes = np.array(slices), np.array(volumes)

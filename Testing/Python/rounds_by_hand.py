@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime, timezone
 from typing import Any
 
 import numpy as np
 
-from activeseg.keys import SliceKey
+from activeseg.keys import Plane, SliceKey
 from activeseg.project import Batch, Suggestion, timestamp
 from activeseg.project.predictions import Scores
+from activeseg.project.rounds import RoundFiles
+from activeseg.project.score_file import open_scores
+from activeseg.project.score_table import ScoreTable
 from activeseg.quality import EVIDENCE
 
 NOW = timestamp(datetime.now(timezone.utc))
@@ -95,3 +98,32 @@ def scores(
     )
     assert made.evidence.shape[2] == len(EVIDENCE) - 1  # the trend is not stored
     return replace(made, **{name: np.asarray(value) for name, value in changes.items()})
+
+
+def read_scores(files: RoundFiles) -> ScoreTable:
+    """The whole score table of a round, in memory."""
+    names = [field.name for field in fields(Scores)]
+    parts = [part.columns for part in open_scores(files).parts("volume", *names)]
+    columns = {
+        name: np.concatenate([np.asarray(part[name]) for part in parts])
+        for name in ("volume", *names)
+    }
+    return ScoreTable(columns.pop("volume"), Scores(**columns))
+
+
+def row_numbers(table: ScoreTable) -> dict[SliceKey, int]:
+    """Where each slice's row is."""
+    columns = (table.volume.tolist(), table.scores.plane.tolist(), table.scores.index.tolist())
+    return {
+        SliceKey(volume, Plane(plane), index): row
+        for row, (volume, plane, index) in enumerate(zip(*columns, strict=True))
+    }
+
+
+def as_formerly(files: RoundFiles, without: Sequence[str] = ()) -> None:
+    """Keep a round's scores as an earlier version did, which did not know some columns."""
+    table = read_scores(files)
+    columns = {"volumes": table.volume, **table.scores.arrays()}
+    former = {name: column for name, column in columns.items() if name not in without}
+    files.scores.unlink()
+    np.savez_compressed(files.folder / "scores.npz", allow_pickle=False, **former)

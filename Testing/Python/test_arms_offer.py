@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,10 +15,10 @@ from activeseg.progress import Silent
 from activeseg.project import annotate
 from activeseg.project.estimating import estimate_slices
 from activeseg.project.offer import offered
-from activeseg.project.predictions import read_scores
 from activeseg.project.scans import read_scan
 from activeseg.project.verbs import run_suggest
 from activeseg.sampling import RESEARCH, strategy
+from rounds_by_hand import as_formerly, read_scores, row_numbers
 from tiny_cohort import (
     SEES_BOTH,
     KnownModel,
@@ -131,10 +132,24 @@ def test_a_volume_that_is_annotated_whole_is_looked_at_as_well(tmp_path):
 
 
 def test_the_columns_of_the_arms_are_those_of_the_table(asked):
-    pool = pool_for(asked, "kuo", 2)
     table = read_scores(asked.round(2))
-    rows = [table.rows()[key] for key in keys_of(pool)]
-    scored = pool.scored
+    reading = {
+        "volume-epistemic": "foreground_entropy",
+        "kuo": "top_patches",
+        "atzeni": "contour_mm",
+        "badge": "gradient",
+    }
+    pools = {name: pool_for(asked, name, 2) for name in reading}
+    pool = pools["kuo"]
+    rows = [row_numbers(table)[key] for key in keys_of(pool)]
+    # Each reads its own column and no other's.
+    for name, column in reading.items():
+        read = {each for each in reading.values() if getattr(pools[name].scored, each) is not None}
+        assert read == {column}
+    scored = replace(
+        pool.scored,
+        **{column: getattr(pools[name].scored, column) for name, column in reading.items()},
+    )
     assert scored.foreground_entropy.tolist() == table.scores.foreground_entropy[rows].tolist()
     assert scored.top_patches.tolist() == table.scores.top_patches[rows].tolist()
     assert scored.contour_mm.tolist() == table.scores.contour_mm[rows].tolist()
@@ -149,13 +164,7 @@ def test_the_columns_of_the_arms_are_those_of_the_table(asked):
 def test_scores_from_before_these_columns_are_read_and_refused_by_who_needs_them(asked, tmp_path):
     project = copied(asked, tmp_path / "p")
     files = project.round(2)
-    with np.load(files.scores) as archive:
-        old = {
-            name: archive[name]
-            for name in archive.files
-            if name not in ("foreground_entropy", "top_patches", "gradient")
-        }
-    np.savez_compressed(files.scores, **old)
+    as_formerly(files, without=("foreground_entropy", "top_patches", "gradient"))
     assert run_suggest(project, 4.0, "auto", SILENT).suggestions
     for name in ("badge", "kuo", "volume-epistemic"):
         with pytest.raises(ProjectError, match="earlier version"):
@@ -175,7 +184,7 @@ def test_without_calibration_slices_are_judged_by_the_prior(asked):
     assert np.abs(bare.dice - taught.dice).max() > 0.01
     # The prior is what a project without any judged answer expects of the same scores.
     pool = pool_for(asked, "auto-no-calibration", 2)
-    rows = [table.rows()[key] for key in keys_of(pool)]
+    rows = [row_numbers(table)[key] for key in keys_of(pool)]
     assert pool.scored.expected_dice.tolist() == bare.dice[rows].tolist()
     assert pool.scored.gain.tolist() == bare.gain[rows].tolist()
     assert pool_for(asked, "auto", 2).scored.gain.tolist() == taught.gain[rows].tolist()

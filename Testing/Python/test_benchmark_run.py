@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+from pyarrow import parquet
 
 from activeseg.benchmark import jobs, run
 from activeseg.benchmark.arms import arm
@@ -32,7 +33,9 @@ from activeseg.sources import code_version
 from tiny_cohort import write_tiny_cohort
 
 SILENT = Silent()
-OUTPUTS = {"result.json", "report.html", "table.md", "figure.png", "points.csv", "answers.csv"}
+OUTPUTS = {"result.json", "report.html", "table.md", "figure.png"} | {
+    f"{name}.{suffix}" for name in ("points", "answers") for suffix in ("csv", "parquet")
+}
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +162,7 @@ def test_the_bulk_of_a_run_goes_and_its_records_stay(ran, cohort, tmp_path):
     kept = plan_of(tmp_path / "out", cohort, arms=(arm("random"),), keep=True)
     benchmark(kept)
     left = Folders(kept.out).run("random", 0) / "project/rounds/002"
-    assert {"model.pt", "scores.npz", "predictions"} <= {path.name for path in left.iterdir()}
+    assert {"model.pt", "scores.parquet", "predictions"} <= {path.name for path in left.iterdir()}
 
 
 def test_the_tidy_files_hold_every_point_and_answer(ran):
@@ -179,6 +182,14 @@ def test_the_tidy_files_hold_every_point_and_answer(ran):
             assert len(own) == seed["curve"][-1]["slices"]
             spent = sum(float(row["seconds_standard"]) for row in own) / 60
             assert spent == pytest.approx(seed["curve"][-1]["minutes"])
+    for name, rows, column in (
+        ("points", points, "dice"),
+        ("answers", answers, "seconds_standard"),
+    ):
+        same = parquet.read_table(plan.out / f"{name}.parquet").to_pylist()
+        assert [set(row) for row in same] == [set(row) for row in rows]
+        assert [row[column] for row in same] == [float(row[column]) for row in rows]
+        assert [row["arm"] for row in same] == [row["arm"] for row in rows]
 
 
 def test_the_table_and_the_page_say_the_same(ran):

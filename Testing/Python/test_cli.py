@@ -383,7 +383,7 @@ def test_train_score_and_predict_say_what_they_wrote(walked, project, run, tmp_p
     trained = run("train", project, "--steps", 2)
     assert trained.out == f"trained {project / 'rounds/002/model.pt'}\n"
     scored = run("score", project)
-    assert scored.out.startswith(f"scored {project / 'rounds/002/scores.npz'}; ")
+    assert scored.out.startswith(f"scored {project / 'rounds/002/scores.parquet'}; ")
     found = json.loads(run("status", project, "--json").out)
     low, high = found["estimated_dice_interval"]
     said = f"estimated Dice {found['estimated_dice']:.2f} ({low:.2f} to {high:.2f})\n"

@@ -20,7 +20,7 @@ from activeseg.quality import (
     mc_iou,
     neighbour_dice,
     pairwise_dice,
-    relative_size,
+    sizes_over,
 )
 
 FILL = EVIDENCE.index("fill")
@@ -103,9 +103,10 @@ def test_agreement_is_the_same_along_any_axis(seed: int, axis: int) -> None:
 def test_relative_size_is_one_for_the_mean_slice_that_shows_it() -> None:
     size = np.array([[10.0, 0.5], [30.0, 4.0], [2.0, 0.0]])
     shows = np.array([[True, False], [True, True], [False, False]])
-    found = relative_size(size, shows)
+    mean = np.sum(size, axis=0, where=shows) / shows.sum(axis=0)
+    found = sizes_over(size, mean)
     assert found == pytest.approx(np.array([[0.5, 0.125], [1.5, 1.0], [0.1, 0.0]]))
-    assert not relative_size(size, np.zeros_like(shows)).any()
+    assert not sizes_over(size, np.zeros(2)).any()
 
 
 def test_gain_counts_what_is_missing_of_each_structure() -> None:
@@ -243,11 +244,12 @@ def test_a_volume_is_the_mean_of_its_slices_by_size() -> None:
     estimator = DiceEstimator.learn(judged(60, 1), True)
     size = np.array([1.0, 3.0, 0.5, 2.0, 2.0])
     each = estimator.slices(new.evidence, size).dice
-    found = estimator.whole(new.evidence, size, np.array([0, 0, 1, 1, 1]))
+    known = estimator.volumes(new.evidence, size, np.array([0, 0, 1, 1, 1]))
+    found = estimator.whole(known)
     assert found.dice == pytest.approx(
         [np.average(each[:2], weights=size[:2]), np.average(each[2:], weights=size[2:])]
     )
-    cohort = estimator.cohort(new.evidence, size, np.array([0, 0, 1, 1, 1]))
+    cohort = estimator.cohort(known)
     assert cohort.dice == pytest.approx([found.dice.mean()])
 
 
@@ -256,8 +258,8 @@ def test_a_volume_is_judged_more_surely_than_its_slices_and_the_cohort_more_than
     estimator = DiceEstimator.learn(judged(90, 1), True)
     slices = estimator.slices(new.evidence, new.size)
     group = np.repeat(np.arange(4), 15)
-    volumes = estimator.whole(new.evidence, new.size, group)
-    cohort = estimator.cohort(new.evidence, new.size, group)
+    known = estimator.volumes(new.evidence, new.size, group)
+    volumes, cohort = estimator.whole(known), estimator.cohort(known)
     assert volumes.reach.max() < slices.reach.min()
     assert cohort.reach[0] < volumes.reach.min()
 

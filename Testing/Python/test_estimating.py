@@ -11,9 +11,9 @@ from activeseg.cli import main
 from activeseg.keys import Plane, SliceKey
 from activeseg.project import Project, project_status
 from activeseg.project.estimating import estimate_slices, write_estimate
-from activeseg.project.predictions import read_scores, write_scores
+from activeseg.project.score_file import write_scores
 from activeseg.quality import EVIDENCE, Trend
-from rounds_by_hand import TYPICAL, WORK, scores
+from rounds_by_hand import TYPICAL, WORK, read_scores, scores
 from small_cohort import GEOMETRIES, small_cohort
 
 FILL = EVIDENCE.index("fill")

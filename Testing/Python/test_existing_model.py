@@ -24,11 +24,11 @@ from activeseg.project.beginning import begin
 from activeseg.project.lessons import taught_volumes
 from activeseg.project.model_name import check_model
 from activeseg.project.predicting import latest_model, predict
-from activeseg.project.predictions import read_scores
 from activeseg.project.scans import scan_for
 from activeseg.project.scoring import Scoring
 from activeseg.project.start import Start
 from activeseg.project.verbs import run_round, run_score, run_suggest, run_train
+from rounds_by_hand import read_scores
 from tiny_bundle import (
     EDGES_HU,
     POINTWISE,

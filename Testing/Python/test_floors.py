@@ -56,10 +56,14 @@ HOMES = {
     "rich": {"progress", "cli"},
     "filelock": {"project"},
     "distributed": {"executors"},
+    "pyarrow": {"project", "benchmark"},
 }
 
 # Not loaded by `import activeseg` or by starting the command line.
-HEAVY = {"torch", "monai", "sklearn", "SimpleITK", "matplotlib", "scipy", "rich", "distributed"}
+HEAVY = {
+    "torch", "monai", "sklearn", "SimpleITK", "matplotlib", "scipy", "rich", "distributed",
+    "pyarrow",
+}  # fmt: skip
 
 # What a face does in Slicer's own process, a draft or an acceptance, needs these and no more.
 LIGHT = {

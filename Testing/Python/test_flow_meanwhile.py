@@ -13,6 +13,7 @@ from activeseg.project.choosing import choose
 from activeseg_slicer.flow import Meanwhile, Order
 from activeseg_slicer.worker import Outcome, ProgressLine, Worker
 from flow_project import KEYS, Person, ask, flow_project, tiny_cohort
+from rounds_by_hand import batch, suggestion
 from tiny_cohort import SEES_BOTH, KnownModel, score_with
 
 ORDER = Order(
@@ -177,6 +178,28 @@ def test_a_new_batch_is_told_once_whoever_made_it(meanwhile, project, worker):
     ask(project, 1, KEYS[1:])  # chosen anew in the same round
     assert meanwhile.new_batch()
     assert Meanwhile(worker, project.folder).new_batch() is False
+
+
+def test_an_early_batch_and_the_last_one_are_told_once_each(meanwhile, project, worker):
+    files = project.round(1).make()
+    files.write_batch(batch(1, [suggestion(KEYS[0])]), early=True)
+    assert meanwhile.new_batch()
+    assert not meanwhile.new_batch()
+    # Answered while the rest is scored: nothing is started beside what runs.
+    meanwhile.round(ORDER)
+    assert not meanwhile.follow(True, ORDER)
+    ask(project, 1, KEYS)
+    assert meanwhile.new_batch()
+    assert not meanwhile.new_batch()
+    assert [words[0] for words in worker.started] == ["round"]
+
+
+def test_an_early_batch_that_outlived_its_round_is_taken_up_once_it_is_answered(
+    meanwhile, project, worker
+):
+    project.round(1).make().write_batch(batch(1, [suggestion(KEYS[0])]), early=True)
+    assert meanwhile.follow(True, ORDER)
+    assert [words[0] for words in worker.started] == ["round"]
 
 
 def test_a_first_batch_is_new(tmp_path, worker):

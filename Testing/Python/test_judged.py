@@ -9,7 +9,7 @@ from activeseg.errors import ProjectError
 from activeseg.keys import Plane, SliceKey
 from activeseg.project import Project, judged
 from activeseg.project.judged import DiceLedger, with_trend
-from activeseg.project.predictions import write_scores
+from activeseg.project.score_file import write_scores
 from activeseg.quality import EVIDENCE, Judged
 from rounds_by_hand import WORK, scores
 from small_cohort import small_cohort
@@ -189,7 +189,7 @@ def test_a_round_whose_scores_are_gone_is_passed_over(project, monkeypatch):
     assert len(learned(project, monkeypatch).dice) == 4
     assert np.isnan(DiceLedger(project).trend(0, 2))
     project.round(2).scores.write_bytes(b"half")
-    with pytest.raises(ProjectError, match=r"002.scores\.npz: damaged"):
+    with pytest.raises(ProjectError, match=r"002.scores\.parquet: damaged"):
         DiceLedger(project)
 
 

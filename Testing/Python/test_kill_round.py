@@ -111,7 +111,7 @@ def check_rounds(project, finished):
     assert set(finished) <= set(complete)
     for files in rounds[1:]:
         if files.number in complete:
-            names = ("model.pt", "scores.npz", "proposals.npz", "estimate.json", "batch.json")
+            names = ("model.pt", "scores.parquet", "proposals.npz", "estimate.json", "batch.json")
             assert files.existing() == (*names, "log.jsonl")
             files.read_estimate()
             for suggestion in files.read_batch().suggestions:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "monai", "sklearn", "SimpleITK", "matplotlib", "scipy", "rich")
+HEAVY = ("torch", "monai", "sklearn", "SimpleITK", "matplotlib", "scipy", "rich", "pyarrow")
 
 
 @pytest.mark.parametrize("module", ["activeseg", "activeseg.cli"])

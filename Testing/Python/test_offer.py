@@ -13,9 +13,9 @@ from activeseg.keys import Plane, SliceKey
 from activeseg.progress import Silent
 from activeseg.project import annotate, skip
 from activeseg.project.offer import offered
-from activeseg.project.predictions import read_scores
 from activeseg.project.verbs import run_suggest
 from activeseg.sampling import Choice, strategy
+from rounds_by_hand import read_scores, row_numbers
 from tiny_cohort import (
     SEES_BOTH,
     KnownModel,
@@ -95,11 +95,11 @@ def test_the_offer_is_the_score_table_without_what_is_taken(asked):
     keys = [offer.pool.key(row) for row in range(len(offer.pool))]
     assert keys == sorted(EVERYTHING - set(asked.annotations()))
     table = read_scores(asked.round(1))
-    rows = [table.rows()[key] for key in keys]
+    rows = [row_numbers(table)[key] for key in keys]
     # Nobody logged a time: the seconds are the prior's, those of the table.
     assert offer.pool.seconds == pytest.approx(table.scores.seconds[rows])
     assert offer.pool.first_slice_s == pytest.approx(15.0)
-    assert offer.pool.how.tolist() == table.scores.how[rows].tolist()
+    assert list(offer.pool.how) == table.scores.how[rows].tolist()
     assert offer.pool.scored.uncertainty.tolist() == table.scores.uncertainty[rows].tolist()
     assert offer.pool.scored.round == 1
     # 3 mm from one axial slice to the next.
@@ -122,7 +122,7 @@ def test_what_minutes_follow_from_is_taken_from_the_table(asked):
     ]
     work = offer.work(choices)
     table = read_scores(asked.round(1))
-    scores, rows = table.scores, [table.rows()[key] for key in picked]
+    scores, rows = table.scores, [row_numbers(table)[key] for key in picked]
     expected = [
         scores.seconds[rows[0]] + 15,
         scores.blank_seconds[rows[1]],
@@ -210,7 +210,7 @@ def test_audit_slices_are_drawn_by_chance_and_shown_blank(asked, tmp_path):
         assert each.expected_dice is not None
         # Whatever the model proposes, all of it is to be drawn.
         table = read_scores(project.round(1))
-        blank_s = table.scores.blank_seconds[table.rows()[each.key]]
+        blank_s = table.scores.blank_seconds[row_numbers(table)[each.key]]
         assert 60 * each.minutes == pytest.approx(blank_s + 15 * each.work["first"])
         assert each.minutes_low < each.minutes < each.minutes_high
     for each in others:

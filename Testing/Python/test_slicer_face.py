@@ -21,6 +21,7 @@ BEYOND_SLICER = (
     "filelock",
     "matplotlib",
     "monai",
+    "pyarrow",
     "rich",
     "sklearn",
     "threadpoolctl",

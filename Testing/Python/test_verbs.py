@@ -33,13 +33,13 @@ from activeseg.project.estimating import estimate_slices
 from activeseg.project.model_name import check_model
 from activeseg.project.offer import offered
 from activeseg.project.predicting import predict
-from activeseg.project.predictions import Prediction, read_prediction, read_scores
+from activeseg.project.predictions import Prediction, read_prediction
 from activeseg.project.scans import read_scan
 from activeseg.project.scoring import Scoring
 from activeseg.project.verbs import run_round, run_score, run_suggest, run_train
 from activeseg.quality import EVIDENCE
 from activeseg.sampling import STRATEGIES, strategy
-from rounds_by_hand import scores
+from rounds_by_hand import read_scores, row_numbers, scores
 from tiny_cohort import answer, copied, new_project, write_tiny_cohort
 
 SILENT = Silent()
@@ -68,15 +68,17 @@ def rows_of(files):
     columns = table.scores.arrays()
     return {
         key: SimpleNamespace(**{name: column[row] for name, column in columns.items()})
-        for key, row in table.rows().items()
+        for key, row in row_numbers(table).items()
     }
 
 
 def same_scores(files, others):
-    table, other = read_scores(files), read_scores(others)
-    np.testing.assert_array_equal(table.volume, other.volume)
-    for name, column in table.scores.arrays().items():
-        np.testing.assert_array_equal(column, getattr(other.scores, name), err_msg=name)
+    """In any order: `round` scores what can win first, `score` in the cohort's order."""
+    ours, theirs = rows_of(files), rows_of(others)
+    assert set(ours) == set(theirs)
+    for key, columns in ours.items():
+        for name, value in vars(columns).items():
+            np.testing.assert_array_equal(value, getattr(theirs[key], name), err_msg=name)
 
 
 def one_line(caught):
@@ -580,7 +582,7 @@ def test_a_damaged_prediction_is_told_in_one_line(scored, tmp_path, keep):
     one_line(caught)
     scores = project.round(1).scores
     scores.write_bytes(scores.read_bytes()[:keep])
-    with pytest.raises(ProjectError, match=r"scores\.npz: damaged") as caught:
+    with pytest.raises(ProjectError, match=r"scores\.parquet: damaged") as caught:
         suggest(project)
     one_line(caught)
 
@@ -608,7 +610,7 @@ def test_a_scored_batch_says_what_the_model_thinks(whole):
     rows = rows_of(whole.round(1))
     table = read_scores(whole.round(1))
     found = estimate_slices(whole, whole.round(1), table)
-    place = table.rows()
+    place = row_numbers(table)
     opened = set()
     for each in batch.suggestions:
         row = rows[each.key]

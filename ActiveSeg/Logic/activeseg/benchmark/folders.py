@@ -9,6 +9,7 @@
     arms/<name>/<NNN>/records/      its answers and points (`activeseg.loop.ledger`)
     arms/<name>/<NNN>/record.json   its last figures; its presence says that the run has ended
     result.json report.html table.md figure.png points.csv answers.csv
+    points.parquet answers.parquet
 """
 
 from __future__ import annotations

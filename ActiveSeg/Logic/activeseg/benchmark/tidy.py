@@ -18,7 +18,7 @@ from activeseg.benchmark.wording import (
     ratio_rows,
     verdict,
 )
-from activeseg.files import write_atomic
+from activeseg.files import atomic_path, write_atomic
 from activeseg.report.document import cohort_name
 from activeseg.report.results import number
 
@@ -26,7 +26,10 @@ __all__ = ["table_text", "write_answers", "write_points", "write_table"]
 
 
 def write_points(file: Path, ended: Ended) -> None:
-    """``points.csv``: what a point says, maps spread over columns; the patients stay out."""
+    """``points.csv`` and ``.parquet``: what a point says, maps spread over columns.
+
+    The patients stay out.
+    """
     rows = [
         {"arm": name, "seed": seed, **_flat(point)}
         for name, runs in ended.arms.items()
@@ -37,7 +40,7 @@ def write_points(file: Path, ended: Ended) -> None:
 
 
 def write_answers(file: Path, ended: Ended) -> None:
-    """``answers.csv``: what is kept of an answer, maps spread over columns."""
+    """``answers.csv`` and ``.parquet``: what is kept of an answer, maps spread over columns."""
     rows = [
         {"arm": name, "seed": seed, **_flat(answer.to_json())}
         for name, runs in ended.arms.items()
@@ -93,10 +96,16 @@ def _flat(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _write(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Rows as CSV; what a row lacks is empty."""
+    """Rows as CSV, and as Parquet beside it; what a row lacks is empty."""
+    import pyarrow
+    from pyarrow import parquet
+
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     lines = csv.DictWriter(text, columns, lineterminator="\n")
     lines.writeheader()
     lines.writerows(rows)
     write_atomic(file, text.getvalue().encode())
+    table = pyarrow.table({name: [row.get(name) for row in rows] for name in columns})
+    with atomic_path(file.with_suffix(".parquet")) as temporary:
+        parquet.write_table(table, temporary)

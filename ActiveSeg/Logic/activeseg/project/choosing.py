@@ -11,17 +11,18 @@ import numpy.typing as npt
 from activeseg.cohort import take_slice
 from activeseg.errors import ProjectError
 from activeseg.keys import SliceKey
-from activeseg.progress import Progress
+from activeseg.progress import Progress, Silent
 from activeseg.project.folder import Project
 from activeseg.project.names import timestamp
 from activeseg.project.offer import Offer, offered
 from activeseg.project.predictions import read_prediction
 from activeseg.project.records import Annotation
 from activeseg.project.rounds import Batch, RoundFiles, Suggestion
+from activeseg.project.score_table import ScoreRows
 from activeseg.project.timing import latest_author
 from activeseg.sampling import Choice, Pool, Strategy, strategy
 
-__all__ = ["choose", "suggestions_of"]
+__all__ = ["choose", "choose_early", "suggestions_of"]
 
 ONE_SHOT = "one-shot"
 
@@ -53,6 +54,7 @@ def choose(
     """
     chosen_by = strategy(strategy_name or project.strategy)
     annotations = project.annotations()
+    _refuse_unfinished(project)
     scored = [files for files in project.rounds() if files.scores.is_file()]
     if not scored:
         chosen_by = _without_model(project, chosen_by, annotations)
@@ -61,14 +63,68 @@ def choose(
     files = scored[-1] if scored else project.round(0)
     whom = author or latest_author(project)
     offer = offered(project, scored[-1] if scored else None, chosen_by, whom, progress)
+    batch = _batch(project, files, offer, chosen_by, minutes, whom, _score_note(files))
+    if batch is None:
+        raise ProjectError(_why_none(offer.pool, minutes), str(project.folder))
+    files.write_batch(batch)
+    return batch
+
+
+def choose_early(
+    project: Project,
+    files: RoundFiles,
+    table: ScoreRows,
+    minutes: float,
+    strategy_name: str | None,
+    author: str | None,
+    note: str,
+) -> Batch | None:
+    """Choose a batch from what is scored so far and keep it as the round's ``early.json``.
+
+    The caller holds `Project.working`, and will `choose` again when all is scored.
+
+    Args:
+        project: The project.
+        files: The round.
+        table: What is scored so far, each volume with its prediction on the disk.
+        minutes: As in `choose`.
+        strategy_name: As in `choose`.
+        author: As in `choose`.
+        note: What is said of the batch, besides what the strategy says.
+
+    Returns:
+        None where no slice is worth asking for or fits yet; then nothing is written.
+
+    Raises:
+        ProjectError, CohortError: As `choose`.
+    """
+    chosen_by = strategy(strategy_name or project.strategy)
+    whom = author or latest_author(project)
+    offer = offered(project, files, chosen_by, whom, Silent(), table)
+    batch = _batch(project, files, offer, chosen_by, minutes, whom, note)
+    if batch is not None:
+        files.write_batch(batch, early=True)
+    return batch
+
+
+def _batch(
+    project: Project,
+    files: RoundFiles,
+    offer: Offer,
+    chosen_by: Strategy,
+    minutes: float,
+    whom: str | None,
+    note: str,
+) -> Batch | None:
+    """Fill a budget, and write the proposals that go with it; None where nothing is chosen."""
     rng = np.random.default_rng([project.seed, files.number])
     chosen = chosen_by.choose(offer.pool, budget_s=60 * minutes, rng=rng)
     if not chosen.choices:
-        raise ProjectError(_why_none(offer.pool, minutes), str(project.folder))
+        return None
     former = _former(files, chosen.choices)
     keys = [*(choice.candidate.key for choice in chosen.choices), *(each.key for each in former)]
     files.make().write_proposals(_proposals(project, files, keys))
-    batch = Batch(
+    return Batch(
         round=files.number,
         strategy=chosen_by.name,
         seed=project.seed,
@@ -76,11 +132,9 @@ def choose(
         time=timestamp(datetime.now(timezone.utc)),
         suggestions=suggestions_of(offer, chosen.choices),
         author=whom,
-        note="; ".join(part for part in (chosen.note, _score_note(files)) if part),
+        note="; ".join(part for part in (chosen.note, note) if part),
         former=former,
     )
-    files.write_batch(batch)
-    return batch
 
 
 def _score_note(files: RoundFiles) -> str:
@@ -110,6 +164,17 @@ def _refuse_stale(project: Project, scored: RoundFiles) -> None:
         raise ProjectError(
             f"the model of round {latest.number} has not scored the pool yet; "
             "run 'activeseg score' first",
+            str(project.folder),
+        )
+
+
+def _refuse_unfinished(project: Project) -> None:
+    """Refuse to choose beside an early batch whose round was interrupted: that one is shown."""
+    latest = project.latest_round()
+    if latest is not None and latest.early.is_file() and not latest.scores.is_file():
+        raise ProjectError(
+            f"round {latest.number} was interrupted after its early batch; "
+            "run 'activeseg round' to finish it",
             str(project.folder),
         )
 

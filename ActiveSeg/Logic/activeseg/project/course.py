@@ -75,7 +75,7 @@ class Course:
         return rounds[-1] if rounds else None
 
     def latest_batch(self) -> Batch | None:
-        """The batch of the highest round that has one.
+        """The batch of the highest round that has one, be it an early one.
 
         Raises:
             ProjectError: If it is damaged.
@@ -89,13 +89,15 @@ class Course:
     def round_for_training(self) -> RoundFiles:
         """The round that a training belongs to; never 0, which has no model of its own.
 
-        The one after the latest complete round. A round without a batch was interrupted and is
-        taken up again.
+        The one after the latest round that has asked for slices. A round without a batch was
+        interrupted and is taken up again; one that has asked early is not trained again, as its
+        model is what was shown to whoever answers.
         """
         latest = self.latest_round()
         if latest is None:
             return self.round(1)
-        return self.round(max(1, latest.number + latest.batch.is_file()))
+        asked = latest.batch.is_file() or latest.early.is_file()
+        return self.round(max(1, latest.number + asked))
 
     def asked(self, key: SliceKey) -> tuple[Batch, Suggestion] | None:
         """The newest batch that asked for a slice, with what it says of it; None if none did.

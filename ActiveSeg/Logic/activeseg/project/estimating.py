@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,16 +13,17 @@ import numpy.typing as npt
 from activeseg.files import write_json
 from activeseg.project.folder import Project
 from activeseg.project.judged import DiceLedger, with_trend
-from activeseg.project.predictions import ScoreTable
 from activeseg.project.rounds import RoundFiles
+from activeseg.project.score_table import ScorePart, ScoreRows, mean_sizes
 from activeseg.quality import (
     EVIDENCE,
     DiceEstimator,
     Estimate,
     Trend,
+    Volumes,
     expected_gain,
     proposed,
-    relative_size,
+    sizes_over,
 )
 
 __all__ = [
@@ -32,13 +35,14 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
 
 NEXT_MINUTES = 10.0
 
 
 @dataclass(frozen=True)
 class SliceEstimates:
-    """What is expected of the rows of a score table.
+    """What is expected of the rows of a score table, in single precision.
 
     Attributes:
         dice: `[n]` mean expected Dice over the structures that are predicted; 0 where some are
@@ -49,23 +53,30 @@ class SliceEstimates:
         trust: How far the expected Dice may decide, 0 to 1 (`activeseg.quality.trust_in`).
     """
 
-    dice: Floats
-    low: Floats
-    high: Floats
-    gain: Floats
-    shown: Floats
+    dice: Singles
+    low: Singles
+    high: Singles
+    gain: Singles
+    shown: Singles
     trust: float
+
+    @classmethod
+    def empty(cls, count: int, structures: int, trust: float) -> SliceEstimates:
+        """Of slices that show nothing, so that there is nothing to get wrong."""
+        dice, low, high, gain = np.ones((4, count), dtype=np.float32)
+        gain[:] = 0.0
+        return cls(dice, low, high, gain, np.zeros((count, structures), np.float32), trust)
 
 
 def estimate_slices(
-    project: Project, files: RoundFiles, table: ScoreTable, calibrated: bool = True
+    project: Project, files: RoundFiles, table: ScoreRows, calibrated: bool = True
 ) -> SliceEstimates:
     """Judge every slice of a round by what is known now.
 
     Args:
         project: The project.
         files: The round.
-        table: Its scores.
+        table: Its scores; read part by part.
         calibrated: Whether what earlier proposals turned out to be counts; otherwise the slices
             are judged by the prior, as in the first round.
 
@@ -75,23 +86,27 @@ def estimate_slices(
     ledger = DiceLedger(project)
     several = _several_views(table)
     estimator = ledger.learn(several) if calibrated else ledger.prior(several)
-    scores = table.scores
-    shown = relative_size(scores.size, scores.shows)
-    each = _structures(estimator, with_trend(scores.evidence, ledger, files.number), shown)
-    # What is probable without being predicted is really there once in six times (hippocampus,
-    # docs/experiments.md): beside a predicted structure it would count as a failure far too often.
-    predicted = proposed(scores.evidence)
-    counts = np.where(predicted.any(axis=1, keepdims=True), predicted, scores.shows)
-    mean = Estimate(each.dice.T, each.reach.T).over_structures(counts.T)
-    nothing = np.isnan(mean.dice)
-    return SliceEstimates(
-        dice=np.where(nothing, 1.0, mean.dice),
-        low=np.where(nothing, 1.0, mean.low),
-        high=np.where(nothing, 1.0, mean.high),
-        gain=expected_gain(np.where(scores.shows, each.dice, np.nan), shown),
-        shown=shown,
-        trust=ledger.trust,
-    )
+    mean = mean_sizes(table)
+    found = SliceEstimates.empty(len(table), len(mean), ledger.trust)
+    for part in table.parts("size", "shows", "evidence"):
+        shows, evidence = part.numbers("shows"), part.floats("evidence")
+        shown = sizes_over(part.floats("size"), mean)
+        found.shown[part.rows] = shown
+        # What is probable without being predicted is really there once in six times (hippocampus,
+        # docs/experiments.md): beside a predicted structure it would count as a failure far too
+        # often.
+        predicted = proposed(evidence)
+        counts = np.where(predicted.any(axis=1, keepdims=True), predicted, shows)
+        some = np.flatnonzero((counts | shows).any(axis=1))  # of the others all is known
+        each = _structures(estimator, with_trend(evidence[some], ledger, files.number), shown[some])
+        over = Estimate(each.dice.T, each.reach.T).over_structures(counts[some].T)
+        gain = expected_gain(np.where(shows[some], each.dice, np.nan), shown[some])
+        judged = ~np.isnan(over.dice)
+        rows, some = some + part.first, some[judged] + part.first
+        found.gain[rows] = gain
+        found.dice[some] = over.dice[judged]
+        found.low[some], found.high[some] = over.low[judged], over.high[judged]
+    return found
 
 
 @dataclass(frozen=True)
@@ -112,7 +127,7 @@ class VolumeEstimates:
 
 
 def estimate_volumes(
-    ledger: DiceLedger, files: RoundFiles, table: ScoreTable, ids: list[str]
+    ledger: DiceLedger, files: RoundFiles, table: ScoreRows, ids: list[str]
 ) -> VolumeEstimates:
     """Judge whole volumes by what is known now.
 
@@ -122,18 +137,27 @@ def estimate_volumes(
     Args:
         ledger: What is known of the project that the estimate is learned in.
         files: The round whose model scored the volumes.
-        table: The scores.
+        table: The scores; read part by part.
         ids: The volumes, ascending; others are not in the table.
     """
     estimator = ledger.learn(_several_views(table))
-    evidence = with_trend(table.scores.evidence, ledger, files.number)
-    shown = relative_size(table.scores.size, table.scores.shows)
-    count = shown.shape[1]
-    whole, cohort = np.full((count, len(ids), 2), np.nan), np.full((count, 2), np.nan)
-    for number in range(count):
-        whole[number], cohort[number] = _whole(
-            estimator, table, evidence[:, number], shown[:, number], number, ids
-        )
+    mean = mean_sizes(table)
+    stacks: dict[tuple[int, str], list[tuple[tuple[str, ...], Volumes]]] = defaultdict(list)
+    for part in table.parts("volume", "plane", "size", "shows", "evidence"):
+        shown = sizes_over(part.floats("size"), mean)
+        evidence = with_trend(part.floats("evidence"), ledger, files.number)
+        for (structure, plane), rows in _stacks(part):
+            volume = part.words("volume")
+            there, group = np.unique(volume.codes[rows], return_inverse=True)
+            of = evidence[rows, structure], shown[rows, structure], group
+            names = tuple(volume.words[code] for code in there)
+            stacks[structure, plane].append((names, estimator.volumes(*of)))
+    whole = np.full((len(mean), len(ids), 2), np.nan)
+    cohort = np.full((len(mean), 2), np.nan)
+    for number in range(len(mean)):
+        planes = [stacks[key] for key in sorted(stacks) if key[0] == number]
+        if planes:
+            whole[number], cohort[number] = _over_planes(estimator, planes, ids)
     volumes = Estimate(whole[:, :, 0], whole[:, :, 1])
     structures = Estimate(cohort[:, :1], cohort[:, 1:])
     return VolumeEstimates(
@@ -144,7 +168,7 @@ def estimate_volumes(
     )
 
 
-def write_estimate(project: Project, files: RoundFiles, table: ScoreTable, note: str = "") -> None:
+def write_estimate(project: Project, files: RoundFiles, table: ScoreRows, note: str = "") -> None:
     """Keep the expected Dice of volumes, structures and cohort as ``estimate.json``.
 
     Args:
@@ -192,29 +216,33 @@ def _structures(estimator: DiceEstimator, evidence: Floats, shown: Floats) -> Es
     return Estimate(flat.dice.reshape(shown.shape), flat.reach.reshape(shown.shape))
 
 
-def _whole(
+def _stacks(part: ScorePart) -> Iterator[tuple[tuple[int, str], npt.NDArray[np.intp]]]:
+    """The rows of each structure in each plane, where there are any."""
+    plane = part.words("plane")
+    for code, name in enumerate(plane.words):
+        for structure, shows in enumerate(part.numbers("shows").T):
+            rows = np.flatnonzero(shows & (plane.codes == code))
+            if rows.size:
+                yield (structure, name), rows
+
+
+def _over_planes(
     estimator: DiceEstimator,
-    table: ScoreTable,
-    evidence: Floats,
-    shown: Floats,
-    structure: int,
+    planes: Sequence[Sequence[tuple[tuple[str, ...], Volumes]]],
     ids: list[str],
 ) -> tuple[Floats, Floats]:
     """Dice and reach of one structure in each volume and in the cohort, mean over the planes."""
     volumes, cohorts = [], []
-    for plane in np.unique(table.scores.plane):
-        rows = table.scores.shows[:, structure] & (table.scores.plane == plane)
-        if not rows.any():
-            continue
-        there, group = np.unique(table.volume[rows], return_inverse=True)
-        found = estimator.whole(evidence[rows], shown[rows], group)
+    for parts in planes:
+        there = np.array([name for names, _ in parts for name in names])
+        every = Volumes.join([known for _, known in parts], np.argsort(there))
+        found, all_of = estimator.whole(every), estimator.cohort(every)
         one_plane = np.full((len(ids), 2), np.nan)
-        one_plane[np.searchsorted(ids, there)] = np.stack([found.dice, found.reach], axis=1)
+        one_plane[np.searchsorted(ids, np.sort(there))] = np.stack(
+            [found.dice, found.reach], axis=1
+        )
         volumes.append(one_plane)
-        all_of = estimator.cohort(evidence[rows], shown[rows], group)
         cohorts.append([all_of.dice[0], all_of.reach[0]])
-    if not volumes:
-        return np.full((len(ids), 2), np.nan), np.full(2, np.nan)
     stacked = np.array(volumes)
     seen = (~np.isnan(stacked)).sum(axis=0)
     mean = np.nansum(stacked, axis=0) / np.maximum(seen, 1)
@@ -238,10 +266,14 @@ def _outlook(project: Project, files: RoundFiles, dice: float | None) -> dict[st
     return found
 
 
-def _several_views(table: ScoreTable) -> bool:
+def _several_views(table: ScoreRows) -> bool:
     """Whether the model looked in several planes; one that sees the volume at once did not."""
-    compared = ~np.isnan(table.scores.evidence[:, :, EVIDENCE.index("views")])
-    return len(np.unique(table.scores.plane)) > 1 and bool(compared.any())
+    planes = {name for part in table.parts("plane") for name in part.words("plane").words}
+    views = EVIDENCE.index("views")
+    return len(planes) > 1 and any(
+        not np.isnan(part.numbers("evidence")[:, :, views]).all()
+        for part in table.parts("evidence")
+    )
 
 
 def _known(value: float) -> float | None:

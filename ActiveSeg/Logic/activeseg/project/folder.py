@@ -7,7 +7,8 @@
     claims/<volume>/<plane>_<index>/<number>.json     who works on what, until when
     drafts/<author>/<volume>/<plane>_<index>.npz      strokes that nobody has accepted yet
     skips/<volume>/<plane>_<index>/<utc>_<author>.json
-    rounds/<NNN>/{model.pt, scores.npz, proposals.npz, estimate.json, batch.json, log.jsonl}
+    rounds/<NNN>/{model.pt, scores.parquet, proposals.npz, estimate.json, early.json, batch.json,
+                  log.jsonl}
 
 A `Project` keeps nothing in memory that is not in these files, so several processes (and
 machines) can use one folder at once, and a kill at any moment costs at most the running step.

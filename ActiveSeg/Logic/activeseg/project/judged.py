@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from activeseg.keys import SliceKey
 from activeseg.project.folder import Project
-from activeseg.project.predictions import ScoreTable, read_scores
-from activeseg.quality import EVIDENCE, DiceEstimator, Judged, Trend, relative_size, trust_in
+from activeseg.project.score_file import open_scores
+from activeseg.project.score_table import ScoreRows, mean_sizes
+from activeseg.quality import EVIDENCE, DiceEstimator, Judged, Trend, sizes_over, trust_in
 
 __all__ = ["DiceLedger", "JudgedSlice", "with_trend"]
 
@@ -55,12 +56,11 @@ class DiceLedger:
 
     def __init__(self, project: Project) -> None:
         self._names = [structure.name for structure in project.structures]
-        self._amount: dict[int, int] = {}
-        rounds = []
+        self._rounds: list[int] = []
         newest: dict[tuple[SliceKey, int], JudgedSlice] = {}
         for annotation in project.all_annotations():
             shown = annotation.shown
-            rounds.append(0 if shown is None else int(shown["round"]))
+            self._rounds.append(0 if shown is None else int(shown["round"]))
             if shown is None or shown["dice"] is None:
                 continue
             found = JudgedSlice(
@@ -73,10 +73,8 @@ class DiceLedger:
             newest[found.key, found.round] = found  # a revised answer judges the proposal anew
         self.slices = list(newest.values())
         files = {each.number: each for each in project.rounds() if each.scores.is_file()}
-        for number in files:
-            self._amount[number] = sum(each < number for each in rounds)
         used = sorted({each.round for each in self.slices} & set(files))
-        self._tables = {number: read_scores(files[number]) for number in used}
+        self._tables = {number: open_scores(files[number]) for number in used}
 
     @property
     def trust(self) -> float:
@@ -89,11 +87,15 @@ class DiceLedger:
     def trend(self, structure: int, before: int) -> float:
         """The Dice of a structure that the rounds before one let expect of it; NaN if none does."""
         rounds = [number for number in self._tables if number < before]
-        points = [(self._amount[r], self._mean(structure, r)) for r in rounds]
+        points = [(self._amount(r), self._mean(structure, r)) for r in rounds]
         known = [(n, dice) for n, dice in points if n > 0 and dice is not None]
-        if not known or self._amount.get(before, 0) <= 0:
+        if not known:
             return float("nan")
-        return Trend.fit(*zip(*known, strict=True)).at(self._amount[before])
+        return Trend.fit(*zip(*known, strict=True)).at(self._amount(before))
+
+    def _amount(self, number: int) -> int:
+        """How many answers there were before a round."""
+        return sum(each < number for each in self._rounds)
 
     def learn(self, several_views: bool) -> DiceEstimator:
         """An estimator that knows all of it."""
@@ -118,18 +120,23 @@ class DiceLedger:
         known = [value for value in found if value is not None]
         return sum(known) / len(known) if known else None
 
-    def _judged(self, number: int, table: ScoreTable) -> tuple[npt.NDArray[np.generic], ...]:
+    def _judged(self, number: int, table: ScoreRows) -> tuple[npt.NDArray[np.generic], ...]:
         """The judged slices of one round: evidence, size, volume, Dice, audit."""
-        rows = table.rows()
-        slices = [s for s in self.slices if s.round == number and s.key in rows]
-        where = np.array([rows[each.key] for each in slices], dtype=int)
-        size = relative_size(table.scores.size, table.scores.shows)[where]
-        evidence = with_trend(table.scores.evidence[where], self, number)
+        row_of = table.find([s.key for s in self.slices if s.round == number])
+        slices = [s for s in self.slices if s.round == number and s.key in row_of]
+        where = np.array([row_of[each.key] for each in slices], dtype=int)
+        of = len(self._names)
+        stored = np.zeros((0, of, len(EVIDENCE) - 1)), np.zeros((0, of))
+        if slices:
+            columns = table.take(where, "evidence", "size")
+            stored = columns["evidence"].astype(np.float64), columns["size"].astype(np.float64)
+        size = sizes_over(stored[1], mean_sizes(table))
+        evidence = with_trend(stored[0], self, number)
         dice = np.array(
             [[_or_nan(each.dice.get(name)) for name in self._names] for each in slices]
-        ).reshape(len(slices), len(self._names))
-        volume = np.repeat([each.key.volume for each in slices], len(self._names))
-        audit = np.repeat(np.array([each.audit for each in slices], dtype=bool), len(self._names))
+        ).reshape(len(slices), of)
+        volume = np.repeat([each.key.volume for each in slices], of)
+        audit = np.repeat(np.array([each.audit for each in slices], dtype=bool), of)
         flat = evidence.reshape(-1, len(EVIDENCE))
         return flat, size.ravel(), volume.astype(str), dice.ravel(), audit
 

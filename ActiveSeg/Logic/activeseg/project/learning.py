@@ -150,7 +150,7 @@ def _tuned(
 
 def _drop_former_scores(files: RoundFiles) -> None:
     """A new model makes what an interrupted round had scored worthless; remove it first."""
-    for stale in (files.scores, files.estimate, files.proposals):
+    for stale in (files.former_scores, files.new_scores, files.estimate, files.proposals):
         stale.unlink(missing_ok=True)
 
 

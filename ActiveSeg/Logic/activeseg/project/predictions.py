@@ -2,7 +2,7 @@
 
 ``rounds/<NNN>/predictions/<volume>.npz`` holds the proposal, the uncertainty and the scores of
 one volume, so that scoring can go on after a kill and a face can show any slice at once.
-``scores.npz`` joins the scores of all volumes.
+`activeseg.project.score_file` joins the scores of all volumes.
 """
 
 from __future__ import annotations
@@ -20,18 +20,17 @@ import numpy.typing as npt
 from activeseg.cohort import Geometry
 from activeseg.errors import ProjectError
 from activeseg.files import atomic_path, make_folder
-from activeseg.keys import Plane, SliceKey
+from activeseg.keys import Plane
 from activeseg.project.damaged import damaged
 from activeseg.project.names import volume_name
 from activeseg.project.rounds import RoundFiles
 
 __all__ = [
     "Prediction",
-    "ScoreTable",
     "Scores",
     "read_prediction",
-    "read_scores",
-    "write_scores",
+    "read_volume_scores",
+    "scores_in",
 ]
 
 _ENTROPY_STEPS = 255.0
@@ -105,22 +104,6 @@ class Scores:
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """The columns by name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
-
-
-@dataclass(frozen=True)
-class ScoreTable:
-    """The scores of all volumes; ``volume`` is `[n]`, the volume of each row."""
-
-    volume: npt.NDArray[np.str_]
-    scores: Scores
-
-    def rows(self) -> dict[SliceKey, int]:
-        """Where each slice's row is."""
-        columns = (self.volume.tolist(), self.scores.plane.tolist(), self.scores.index.tolist())
-        return {
-            SliceKey(volume, Plane(plane), index): row
-            for row, (volume, plane, index) in enumerate(zip(*columns, strict=True))
-        }
 
 
 @dataclass(frozen=True)
@@ -206,7 +189,7 @@ def read_prediction(files: RoundFiles, volume: str, model: str | None = None) ->
             return Prediction(
                 labels=archive["labels"],
                 entropy=steps * (float(archive["entropy_max"]) / np.float32(_ENTROPY_STEPS)),
-                scores=_columns(archive),
+                scores=scores_in(archive),
             )
     except FileNotFoundError:
         return None
@@ -214,35 +197,21 @@ def read_prediction(files: RoundFiles, volume: str, model: str | None = None) ->
         raise damaged(file, error) from error
 
 
-def write_scores(files: RoundFiles, parts: Mapping[str, Scores]) -> None:
-    """Join the scores of all volumes as ``scores.npz``.
+def read_volume_scores(files: RoundFiles, volume: str) -> Scores:
+    """The scores of a volume that has a prediction; its maps are not read.
 
     Raises:
-        ProjectError: If the disk refuses.
+        ProjectError: If the file is missing or damaged.
     """
-    joined = Scores.join(list(parts.values()))
-    volumes = np.concatenate([np.full(len(part.index), name) for name, part in parts.items()])
+    file = _file(files, volume)
     try:
-        with atomic_path(files.scores) as temporary:
-            np.savez_compressed(temporary, allow_pickle=False, volumes=volumes, **joined.arrays())
-    except OSError as error:
-        raise ProjectError(f"cannot write the scores ({error})", str(files.scores)) from error
-
-
-def read_scores(files: RoundFiles) -> ScoreTable:
-    """What ``scores.npz`` holds.
-
-    Raises:
-        ProjectError: If the file is damaged.
-    """
-    try:
-        with files.scores.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            return ScoreTable(archive["volumes"], _columns(archive))
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            return scores_in(archive)
     except (OSError, KeyError, ValueError, EOFError, BadZipFile, zlib.error) as error:
-        raise damaged(files.scores, error) from error
+        raise damaged(file, error) from error
 
 
-def _columns(archive: Mapping[str, npt.NDArray[Any]]) -> Scores:
+def scores_in(archive: Mapping[str, npt.NDArray[Any]]) -> Scores:
     """The columns of an archive; what there was not yet when it was written is NaN."""
     names = {field.name for field in fields(Scores)}
     columns = {name: archive[name] for name in names if name in archive or name not in _LATER}

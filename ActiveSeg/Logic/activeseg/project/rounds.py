@@ -1,9 +1,10 @@
 """Rounds of a project: what each left in its folder, and the batch of slices it asked for.
 
 Round 0 is the one-shot batch, chosen without a model. Each later round trains, scores and
-chooses: ``rounds/003/{model.pt, scores.npz, proposals.npz, estimate.json, batch.json,
-log.jsonl}``. `batch.json` is written last, so a round without one was interrupted (or is under
-way) and is taken up again rather than counted.
+chooses: ``rounds/003/{model.pt, scores.parquet, proposals.npz, estimate.json, early.json,
+batch.json, log.jsonl}``. `batch.json` is written last, so a round without one was interrupted (or
+is under way) and is taken up again rather than counted. ``early.json`` is a batch that was chosen
+while slices were still being scored; it counts until there is a ``batch.json``.
 """
 
 from __future__ import annotations
@@ -22,159 +23,10 @@ import numpy.typing as npt
 from activeseg.errors import ActiveSegError, ProjectError
 from activeseg.files import atomic_path, make_folder, read_json, write_json
 from activeseg.keys import SliceKey
+from activeseg.project.batches import Batch, Suggestion
 from activeseg.project.damaged import damaged
 
 __all__ = ["Batch", "RoundFiles", "Suggestion", "list_rounds"]
-
-
-@dataclass(frozen=True)
-class Suggestion:
-    """One slice that a batch asks for.
-
-    Attributes:
-        key: The slice.
-        rank: Place in the batch, from 1.
-        value: What the strategy hopes to gain from it; larger is better.
-        minutes: Expected minutes of annotation.
-        expected_dice: Expected mean Dice of the proposal, 0 to 1; None without a model.
-        entropy: Uncertainty of the slice, as the strategy aggregates it; None without a model.
-        reason: Why it is asked, in a few words for the clinician.
-        how: How the answer is expected to be given: draw, correct or confirm.
-        minutes_low, minutes_high: 90 % interval of the minutes.
-        dice_low, dice_high: 90 % interval of the expected Dice; None without a model.
-        audit: Whether it was drawn by chance, to check the estimate; it is shown blank.
-        work: What the minutes were predicted from (`activeseg.minutes.Work.row`).
-    """
-
-    key: SliceKey
-    rank: int
-    value: float
-    minutes: float
-    expected_dice: float | None
-    entropy: float | None
-    reason: str
-    how: str
-    minutes_low: float
-    minutes_high: float
-    dice_low: float | None
-    dice_high: float | None
-    audit: bool
-    work: Mapping[str, Any]
-
-    def to_json(self) -> dict[str, Any]:
-        """The suggestion as the command line and the faces know it."""
-        return {
-            "key": str(self.key),
-            "volume": self.key.volume,
-            "plane": str(self.key.plane),
-            "index": self.key.index,
-            "rank": self.rank,
-            "value": self.value,
-            "minutes": self.minutes,
-            "expected_dice": self.expected_dice,
-            "entropy": self.entropy,
-            "reason": self.reason,
-            "how": self.how,
-            "minutes_low": self.minutes_low,
-            "minutes_high": self.minutes_high,
-            "dice_low": self.dice_low,
-            "dice_high": self.dice_high,
-            "audit": self.audit,
-        }
-
-    def record(self) -> dict[str, Any]:
-        """The suggestion as the folder keeps it."""
-        return self.to_json() | {"work": dict(self.work)}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Suggestion:
-        """Read what `record` wrote.
-
-        Raises:
-            KeyError, TypeError, ValueError, ActiveSegError: If it is damaged.
-        """
-        return cls(
-            SliceKey.parse(data["key"]),
-            int(data["rank"]),
-            float(data["value"]),
-            float(data["minutes"]),
-            _maybe(data["expected_dice"]),
-            _maybe(data["entropy"]),
-            str(data["reason"]),
-            str(data["how"]),
-            float(data["minutes_low"]),
-            float(data["minutes_high"]),
-            _maybe(data["dice_low"]),
-            _maybe(data["dice_high"]),
-            bool(data["audit"]),
-            dict(data["work"]),
-        )
-
-
-@dataclass(frozen=True)
-class Batch:
-    """The slices that one round asks for.
-
-    Attributes:
-        round: The round's number.
-        strategy: Name of the strategy that chose.
-        seed: Seed of the choice.
-        budget_minutes: Minutes of annotation that were offered.
-        time: When it was chosen, ISO text in UTC (`activeseg.project.names.timestamp`).
-        suggestions: In the order of their ranks.
-        author: For whom the minutes are; None for anybody.
-        note: What the strategy can say of the batch as a whole; may be empty.
-        former: What earlier batches of the same round asked for and this one does not: answers
-            to it still say how good its proposal was.
-    """
-
-    round: int
-    strategy: str
-    seed: int
-    budget_minutes: float
-    time: str
-    suggestions: tuple[Suggestion, ...]
-    author: str | None
-    note: str
-    former: tuple[Suggestion, ...] = ()
-
-    def asked(self, key: SliceKey) -> Suggestion | None:
-        """What the round says of a slice, in this batch or else in a former one."""
-        every = (*self.suggestions, *self.former)
-        return next((each for each in every if each.key == key), None)
-
-    def to_json(self) -> dict[str, Any]:
-        """What ``batch.json`` holds."""
-        return {
-            "round": self.round,
-            "strategy": self.strategy,
-            "seed": self.seed,
-            "budget_minutes": self.budget_minutes,
-            "time": self.time,
-            "suggestions": [suggestion.record() for suggestion in self.suggestions],
-            "author": self.author,
-            "note": self.note,
-            "former": [suggestion.record() for suggestion in self.former],
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Batch:
-        """Read what `to_json` wrote.
-
-        Raises:
-            KeyError, TypeError, ValueError, ActiveSegError: If it is damaged.
-        """
-        return cls(
-            int(data["round"]),
-            str(data["strategy"]),
-            int(data["seed"]),
-            float(data["budget_minutes"]),
-            str(data["time"]),
-            tuple(Suggestion.from_json(entry) for entry in data["suggestions"]),
-            None if data["author"] is None else str(data["author"]),
-            str(data["note"]),
-            tuple(Suggestion.from_json(entry) for entry in data["former"]),
-        )
 
 
 @dataclass(frozen=True)
@@ -199,7 +51,21 @@ class RoundFiles:
 
     @property
     def scores(self) -> Path:
-        """Scores of the pool's slices under this round's model."""
+        """Scores of the pool's slices under this round's model.
+
+        Those of an earlier version where there is nothing newer.
+        """
+        only_former = self.former_scores.is_file() and not self.new_scores.is_file()
+        return self.former_scores if only_former else self.new_scores
+
+    @property
+    def new_scores(self) -> Path:
+        """Where the scores are written."""
+        return self.folder / "scores.parquet"
+
+    @property
+    def former_scores(self) -> Path:
+        """Where an earlier version wrote them."""
         return self.folder / "scores.npz"
 
     @property
@@ -218,14 +84,19 @@ class RoundFiles:
         return self.folder / "batch.json"
 
     @property
+    def early(self) -> Path:
+        """A batch chosen before all was scored; it counts while there is no `batch`."""
+        return self.folder / "early.json"
+
+    @property
     def log(self) -> Path:
         """What happened during the training, one JSON object a line."""
         return self.folder / "log.jsonl"
 
     def existing(self) -> tuple[str, ...]:
         """Names of the round's files that are there."""
-        files = (self.model, self.scores, self.proposals, self.estimate, self.batch, self.log)
-        return tuple(file.name for file in files if file.is_file())
+        files = (self.model, self.scores, self.proposals, self.estimate, self.early, self.batch)
+        return tuple(file.name for file in (*files, self.log) if file.is_file())
 
     def make(self) -> RoundFiles:
         """Make the round's folder if it is missing.
@@ -240,20 +111,26 @@ class RoundFiles:
         return self
 
     def read_batch(self) -> Batch | None:
-        """The round's batch; None when the round has none yet.
+        """The round's batch, or else its early one; None when the round has none yet.
 
         Raises:
             ProjectError: If the file is damaged.
         """
-        try:
-            return Batch.from_json(read_json(self.batch))
-        except FileNotFoundError:
-            return None
-        except (OSError, KeyError, TypeError, ValueError, ActiveSegError) as error:
-            raise damaged(self.batch, error) from error
+        for file in (self.batch, self.early):
+            try:
+                return Batch.from_json(read_json(file))
+            except FileNotFoundError:
+                continue
+            except (OSError, KeyError, TypeError, ValueError, ActiveSegError) as error:
+                raise damaged(file, error) from error
+        return None
 
-    def write_batch(self, batch: Batch) -> None:
+    def write_batch(self, batch: Batch, early: bool = False) -> None:
         """Keep the batch, which completes the round; write everything else before it.
+
+        Args:
+            batch: The batch.
+            early: Whether it is one that will be chosen again; then the round is not complete.
 
         Raises:
             ProjectError: If the batch is another round's, or if the disk refuses.
@@ -264,9 +141,10 @@ class RoundFiles:
                 str(self.folder),
             )
         try:
-            write_json(self.make().batch, batch.to_json())
+            self.make()
+            write_json(self.early if early else self.batch, batch.to_json())
         except OSError as error:
-            raise ProjectError(f"cannot write the batch ({error})", str(self.batch)) from error
+            raise ProjectError(f"cannot write the batch ({error})", str(self.folder)) from error
 
     def write_proposals(self, proposals: Mapping[SliceKey, npt.NDArray[np.uint8]]) -> None:
         """Keep the masks that are shown with the batch: native 2-D slices of label values.
@@ -312,10 +190,6 @@ class RoundFiles:
             return {}
         except (OSError, ValueError) as error:
             raise damaged(self.estimate, error) from error
-
-
-def _maybe(value: Any) -> float | None:
-    return None if value is None else float(value)
 
 
 def list_rounds(folder: Path) -> tuple[RoundFiles, ...]:

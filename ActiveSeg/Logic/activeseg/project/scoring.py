@@ -7,7 +7,7 @@ depend on its number alone, so it comes out the same whoever does it, and in wha
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,9 +25,10 @@ from activeseg.project.estimating import write_estimate
 from activeseg.project.folder import Project
 from activeseg.project.names import volume_name
 from activeseg.project.one_volume import Scoring, score_scan
-from activeseg.project.predictions import Scores, read_prediction, read_scores, write_scores
+from activeseg.project.predictions import Scores, read_prediction, read_volume_scores
 from activeseg.project.rounds import RoundFiles
 from activeseg.project.scans import scan_for
+from activeseg.project.score_file import open_scores, score_writer
 
 __all__ = ["Scoring", "score", "score_scan"]
 
@@ -74,7 +75,12 @@ _LOADED: dict[_Task, _Loaded] = {}
 
 
 def score(
-    project: Project, scoring: Scoring, progress: Progress, device: str = "auto"
+    project: Project,
+    scoring: Scoring,
+    progress: Progress,
+    device: str = "auto",
+    order: Sequence[str] = (),
+    scored: Callable[[str, Scores], None] = lambda volume, scores: None,
 ) -> RoundFiles:
     """Score every slice of the cohort with the latest model; a killed run is taken up again.
 
@@ -89,9 +95,11 @@ def score(
         scoring: How to score.
         progress: Told about the volumes.
         device: Where the model runs (`activeseg.model.network.DEVICES`).
+        order: Ids of volumes in the order of scoring; those that it does not name come last.
+        scored: Told of each volume's scores, native, once its prediction is on the disk.
 
     Returns:
-        The round, with ``scores.npz``, ``estimate.json`` and a prediction for each volume.
+        The round, with ``scores.parquet``, ``estimate.json`` and a prediction for each volume.
 
     Raises:
         ProjectError: If there is no model yet. CohortError, ModelError: If an image or the model
@@ -101,29 +109,45 @@ def score(
     files, model = model_of(project, "cpu" if far_away() else device)
     scoring, note = _possible(scoring, model)
     task = _Task(project.folder, _checksum(project, files), scoring, device)
-    parts: dict[str, Scores] = {}
-    missing: list[int] = []
+    volumes = project.cohort.volumes
+    place = {volume: rank for rank, volume in enumerate(order)}
+    planned = sorted(range(len(volumes)), key=lambda n: place.get(volumes[n].id, len(place)))
+    loaded = _Loaded(project, files, model)
     stage_name = f"Scoring volumes ({note})" if note else "Scoring volumes"
     with (
-        _loaded_for(task, _Loaded(project, files, model)),
-        progress.stage(stage_name, len(project.cohort.volumes)) as stage,
+        _loaded_for(task, loaded),
+        progress.stage(stage_name, len(volumes)) as stage,
+        score_writer(files) as table,
     ):
-        for number, volume in enumerate(project.cohort.volumes):
-            kept = read_prediction(files, volume.id, task.stamp)
-            if kept is None:
-                missing.append(number)
-                continue
-            parts[volume.id] = kept.scores
+        for volume, scores in _in_turn(task, loaded, planned):
+            table.add(volume, scores)
+            scored(volume, scores)
             stage.advance()
-        work = partial(_score_volume, task)
-        for number, scores in as_they_come(work, missing, gpu=device != "cpu"):
-            name = project.cohort.volumes[number].id
-            parts[name] = scores
-            _await(files, name)
-            stage.advance()
-    write_scores(files, {volume.id: parts[volume.id] for volume in project.cohort.volumes})
-    write_estimate(project, files, read_scores(files), note)
+    write_estimate(project, files, open_scores(files), note)
     return files
+
+
+def _in_turn(task: _Task, loaded: _Loaded, planned: Sequence[int]) -> Iterator[tuple[str, Scores]]:
+    """The scores of volumes in the order that was planned, whoever is the first to be done.
+
+    Those that a run before has kept are read.
+    """
+    project, files, _ = loaded
+    names = [volume.id for volume in project.cohort.volumes]
+    missing = [n for n in planned if read_prediction(files, names[n], task.stamp) is None]
+    fresh = as_they_come(partial(_score_volume, task), missing, gpu=task.device != "cpu")
+    early: dict[int, Scores] = {}
+    wanted = set(missing)
+    for number in planned:
+        name = names[number]
+        if number not in wanted:
+            yield name, read_volume_scores(files, name)
+            continue
+        while number not in early:
+            other, scores = next(fresh)
+            early[other] = scores
+        _await(files, name)
+        yield name, early.pop(number)
 
 
 def _score_volume(task: _Task, number: int) -> Scores:

@@ -19,7 +19,8 @@ def project_status(project: Project) -> dict[str, Any]:
         latest batch still waits for, ``working`` who works on which of them; ``slices`` counts
         the cohort's slices in the project's planes; ``minutes_spent`` adds up every acceptance,
         replaced and withdrawn ones too; ``skipped`` are the keys that were put aside; ``round``
-        is the latest batch's; ``estimated_dice`` is the latest estimate (0 to 1) or null, with
+        is the latest batch's; ``early`` whether that was chosen before all was scored, so that it
+        may change once; ``estimated_dice`` is the latest estimate (0 to 1) or null, with
         its 90 % interval; ``next_gain`` is what ten more minutes are expected to bring (dice,
         low, high) or null; ``trust`` is how far the expected Dice has earned to decide what is
         asked for (0 to 1) or null; ``start`` is what is known of a
@@ -51,6 +52,7 @@ def project_status(project: Project) -> dict[str, Any]:
         "model": project.model,
         "start": None if project.start is None else project.start.to_json(),
         "round": None if batch is None else batch.round,
+        "early": batch is not None and not project.round(batch.round).batch.is_file(),
         "last_trained_round": max(trained, default=None),
         "accepted": [str(key) for key in accepted],
         "annotated_slices": len(accepted),

@@ -45,10 +45,15 @@ def minutes_model(project: Project, author: str | None) -> MinutesModel:
     return MinutesModel.fit(Work.from_rows(rows), seconds, authors, author)
 
 
-def opening_seconds(model: MinutesModel, work: Work) -> float:
-    """What the first slice of a volume takes longer for the author; the median over slices."""
+def opening_seconds(model: MinutesModel, work: Work, seconds: npt.NDArray[np.float64]) -> float:
+    """What the first slice of a volume takes longer for the author; the median over slices.
+
+    Args:
+        model: The author's.
+        work: Of slices none of which is a first one.
+        seconds: What they take (`MinutesModel.seconds`).
+    """
     if not len(work):
         return 0.0
-    yes: npt.NDArray[np.bool_] = np.ones(len(work), dtype=bool)
-    longer = model.predict(work.as_first(yes)).seconds - model.predict(work.as_first(~yes)).seconds
-    return max(0.0, float(np.median(longer)))
+    first = work.as_first(np.ones(len(work), dtype=bool))
+    return max(0.0, float(np.median(model.seconds(first) - seconds)))

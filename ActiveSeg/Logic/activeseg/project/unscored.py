@@ -9,12 +9,52 @@ import numpy as np
 import numpy.typing as npt
 
 from activeseg.cohort import Cohort
-from activeseg.cost import STANDARD, prior_answer
+from activeseg.cost import STANDARD, Answer, prior_answer
 from activeseg.keys import SliceKey
 from activeseg.minutes import Work
-from activeseg.sampling import Scored
+from activeseg.sampling import PLANES, Coded, Scored, find_row
 
-__all__ = ["Slices", "unscored"]
+__all__ = ["Places", "Slices", "unscored"]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Which slices there are; rows ascend by volume, plane and index.
+
+    Attributes:
+        volumes: Names, ascending; each has a slice.
+        volume: `[N]` number of each slice's volume.
+        plane: `[N]` number of its plane in `activeseg.sampling.PLANES`.
+        index: `[N]` native index.
+    """
+
+    volumes: tuple[str, ...]
+    volume: npt.NDArray[np.int32]
+    plane: npt.NDArray[np.int8]
+    index: npt.NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def key(self, row: int) -> SliceKey:
+        """The slice of a row."""
+        volume, plane = self.volumes[self.volume[row]], PLANES[self.plane[row]]
+        return SliceKey(volume, plane, int(self.index[row]))
+
+    def without(self, taken: Collection[SliceKey]) -> npt.NDArray[np.intp]:
+        """The rows of the slices that are not among the taken ones, ascending."""
+        left = np.ones(len(self), dtype=bool)
+        for key in taken:
+            row = find_row(self.volumes, self.volume, self.plane, self.index, key)
+            if row is not None:
+                left[row] = False
+        return np.flatnonzero(left)
+
+    def only(self, rows: npt.NDArray[np.intp]) -> Places:
+        """The slices of some rows, ascending."""
+        numbers, volume = np.unique(self.volume[rows], return_inverse=True)
+        names = tuple(self.volumes[number] for number in numbers.tolist())
+        return Places(names, volume.astype(np.int32), self.plane[rows], self.index[rows])
 
 
 @dataclass(frozen=True)
@@ -22,17 +62,17 @@ class Slices:
     """The columns of a pool that its seconds follow from, one row a slice.
 
     Attributes:
-        keys: The slices, ascending.
+        places: The slices.
         work: What their minutes are predicted from.
         blank: The same if they are shown blank.
         how: `[N]` how the answer is expected to be given.
         scored: What a model says of them; None before any.
     """
 
-    keys: list[SliceKey]
+    places: Places
     work: Work
     blank: Work
-    how: npt.NDArray[np.str_]
+    how: Coded
     scored: Scored | None
 
 
@@ -50,19 +90,26 @@ def unscored(
         sizes_mm: Typical diameter of each structure; None where nobody said.
         taken: Slices that are left out.
     """
-    keys, answers = [], []
-    for volume in cohort.volumes:
-        geometry = volume.geometry
-        for plane in geometry.planes(plane_policy):
+    names = sorted(volume.id for volume in cohort.volumes)
+    stacks: list[tuple[int, int, int]] = []
+    answers: list[Answer] = []
+    for number, name in enumerate(names):
+        geometry = cohort.volume(name).geometry
+        for plane in sorted(geometry.planes(plane_policy)):
             count = geometry.slice_count(plane)
             depth = count * geometry.thickness(plane)
-            answer = prior_answer(sizes_mm, geometry.slice_extent(plane), depth, STANDARD)
-            for index in range(count):
-                key = SliceKey(volume.id, plane, index)
-                if key not in taken:
-                    keys.append(key)
-                    answers.append(answer)
-    order = sorted(range(len(keys)), key=keys.__getitem__)
-    work = Work.of_answers([answers[k] for k in order], [False] * len(order), [None] * len(order))
-    how = np.full(len(order), "draw", "U7")
-    return Slices([keys[k] for k in order], work, work, how, None)
+            stacks.append((number, PLANES.index(plane), count))
+            answers.append(prior_answer(sizes_mm, geometry.slice_extent(plane), depth, STANDARD))
+    volume, plane_number, counts = np.array(stacks).T
+    every = Places(
+        tuple(names),
+        np.repeat(volume, counts).astype(np.int32),
+        np.repeat(plane_number, counts).astype(np.int8),
+        np.concatenate([np.arange(count, dtype=np.int32) for count in counts]),
+    )
+    rows = every.without(taken)
+    stack = np.repeat(np.arange(len(stacks)), counts)[rows]
+    of_stack = Work.of_answers(answers, [False] * len(answers), [None] * len(answers))
+    work = of_stack.part(stack)
+    how = Coded(("draw",), np.zeros(len(rows), dtype=np.int8))
+    return Slices(every.only(rows), work, work, how, None)

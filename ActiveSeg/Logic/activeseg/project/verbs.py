@@ -12,6 +12,7 @@ from activeseg.model.training import Recipe
 from activeseg.model.tuning import Tuning
 from activeseg.progress import Progress, Silent
 from activeseg.project.choosing import choose
+from activeseg.project.early import EarlyChoice, scoring_order, unfinished
 from activeseg.project.folder import Project
 from activeseg.project.learning import learn
 from activeseg.project.rounds import Batch, RoundFiles
@@ -80,14 +81,18 @@ def run_round(
 ) -> Batch:
     """Train, score and choose; `tuning` and `device` as in `learn`, `author` as in `choose`.
 
+    What can win is scored first (`scoring_order`), and there is an early batch before the rest is
+    scored (`EarlyChoice`). A round that was interrupted after that goes on with its model.
+
     Raises:
         ProjectError: If there is no such strategy (before the work begins). ActiveSegError:
             Whatever `learn`, `score` and `choose` raise.
     """
     strategy_named(strategy or project.strategy)
     with project.working("round"):
-        _learn(project, recipe, progress, tuning, device)
-        score(project, scoring, progress, device)
+        files = unfinished(project) or _learn(project, recipe, progress, tuning, device)
+        early = EarlyChoice(project, files, minutes, strategy, author)
+        score(project, scoring, progress, device, scoring_order(project, files), early)
         return choose(project, minutes, strategy, progress, author)
 
 

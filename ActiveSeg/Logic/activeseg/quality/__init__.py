@@ -2,8 +2,8 @@
 
 from activeseg.quality.agreement import dice_with, mc_iou, neighbour_dice, pairwise_dice
 from activeseg.quality.confidence import LEAST_VOXELS, LIKELY, soft_dice_confidence
-from activeseg.quality.estimator import EVIDENCE, DiceEstimator, Estimate, Judged, proposed
-from activeseg.quality.gain import expected_gain, relative_size
+from activeseg.quality.estimator import EVIDENCE, DiceEstimator, Estimate, Judged, Volumes, proposed
+from activeseg.quality.gain import expected_gain, sizes_over
 from activeseg.quality.measured import dice, hd95_mm
 from activeseg.quality.trend import Trend, Worth
 from activeseg.quality.trust import trust_in
@@ -16,6 +16,7 @@ __all__ = [
     "Estimate",
     "Judged",
     "Trend",
+    "Volumes",
     "Worth",
     "dice",
     "dice_with",
@@ -25,7 +26,7 @@ __all__ = [
     "neighbour_dice",
     "pairwise_dice",
     "proposed",
-    "relative_size",
+    "sizes_over",
     "soft_dice_confidence",
     "trust_in",
 ]

@@ -12,14 +12,15 @@ the volume, so the noise is taken to fall with the size of what is shown.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-__all__ = ["EVIDENCE", "DiceEstimator", "Estimate", "Judged", "proposed"]
+__all__ = ["EVIDENCE", "DiceEstimator", "Estimate", "Judged", "Volumes", "proposed"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -141,6 +142,27 @@ class Estimate:
         return Estimate(np.where(number > 0, dice, np.nan), np.where(number > 0, reach, np.nan))
 
 
+@dataclass(frozen=True)
+class Volumes:
+    """One structure in whole volumes, before there is an interval; one row a volume.
+
+    Attributes:
+        dice: `[v]` expected Dice.
+        noise: `[v]` variance of the volume's own errors over the noise.
+        mean_x: `[v, 1 + len(EVIDENCE)]` mean row of the regression.
+    """
+
+    dice: Floats
+    noise: Floats
+    mean_x: Floats
+
+    @classmethod
+    def join(cls, parts: Sequence[Volumes], order: npt.NDArray[np.integer]) -> Volumes:
+        """The volumes of all parts in another order."""
+        columns = ([getattr(part, field.name) for part in parts] for field in fields(cls))
+        return cls(*(np.concatenate(each)[order] for each in columns))
+
+
 class DiceEstimator:
     """The regression; make one with `learn`.
 
@@ -207,8 +229,8 @@ class DiceEstimator:
         dice = self._level(x @ self._mean) * proposed(evidence)
         return self._interval(dice, self._spread(_clipped(size) ** -2.0, x))
 
-    def whole(self, evidence: Floats, size: Floats, group: npt.NDArray[np.integer]) -> Estimate:
-        """Expected Dice of one structure in whole volumes, from all slices of one plane.
+    def volumes(self, evidence: Floats, size: Floats, group: npt.NDArray[np.integer]) -> Volumes:
+        """What is known of one structure in whole volumes, from all slices of one plane.
 
         The Dice of a volume is the mean of its slices' Dice weighed by their sizes: exactly so,
         if size means predicted plus true area, of which the true one is expected here.
@@ -217,26 +239,7 @@ class DiceEstimator:
             evidence: `[n, len(EVIDENCE)]`.
             size: `[n]`.
             group: `[n]` number of the volume, 0 to the largest without a gap.
-
-        Returns:
-            Of each volume.
         """
-        dice, noise, mean_x = self._volumes(evidence, size, group)
-        return self._interval(dice, self._spread(noise, mean_x))
-
-    def cohort(self, evidence: Floats, size: Floats, group: npt.NDArray[np.integer]) -> Estimate:
-        """The mean over the volumes of `whole`, an array of one; args as there.
-
-        The volumes' own errors average out, those of the weights do not.
-        """
-        dice, noise, mean_x = self._volumes(evidence, size, group)
-        spread = self._spread(noise.mean(keepdims=True) / len(noise), mean_x.mean(0, keepdims=True))
-        return self._interval(dice.mean(keepdims=True), spread)
-
-    def _volumes(
-        self, evidence: Floats, size: Floats, group: npt.NDArray[np.integer]
-    ) -> tuple[Floats, Floats, Floats]:
-        """Of each volume: expected Dice, variance of its own errors over the noise, mean row."""
         x = _design(evidence, self._typical)
         part = size / np.bincount(group, weights=size)[group]
         level = self._level(x @ self._mean) * proposed(evidence)
@@ -245,10 +248,23 @@ class DiceEstimator:
         own = np.bincount(group, weights=np.square(part / _clipped(size))) * _SLICES_ALIKE
         common = np.square(np.bincount(group, weights=part / _clipped(size)))
         noise: Floats = self._shared * common + (1 - self._shared) * np.minimum(own, common)
-        return dice, noise, np.asarray(mean_x, dtype=np.float64)
+        return Volumes(dice, noise, np.asarray(mean_x, dtype=np.float64))
+
+    def whole(self, volumes: Volumes) -> Estimate:
+        """Expected Dice of each volume."""
+        return self._interval(volumes.dice, self._spread(volumes.noise, volumes.mean_x))
+
+    def cohort(self, volumes: Volumes) -> Estimate:
+        """The mean over the volumes of `whole`, an array of one.
+
+        The volumes' own errors average out, those of the weights do not.
+        """
+        noise, mean_x = volumes.noise, volumes.mean_x
+        spread = self._spread(noise.mean(keepdims=True) / len(noise), mean_x.mean(0, keepdims=True))
+        return self._interval(volumes.dice.mean(keepdims=True), spread)
 
     def _spread(self, noise: Floats, x: Floats) -> Floats:
-        of_weights = np.einsum("ij,jk,ik->i", x, self._covariance, x)
+        of_weights = np.einsum("ij,ij->i", x @ self._covariance, x)
         spread: Floats = np.sqrt(self._noise * (noise + of_weights))
         return spread
 

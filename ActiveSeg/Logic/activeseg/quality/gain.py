@@ -7,22 +7,21 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["expected_gain", "relative_size"]
+__all__ = ["expected_gain", "sizes_over"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 
-def relative_size(size: Floats, shows: npt.NDArray[np.bool_]) -> Floats:
+def sizes_over(size: Floats, mean: Floats) -> Floats:
     """How much of each structure slices show, 1 for the mean slice that shows it.
 
     With it a small structure counts as much as a large one (class balance).
 
     Args:
         size: `[n, structures]`, predicted plus expected pixels.
-        shows: `[n, structures]`, whether the structure is predicted or probable there.
+        mean: `[structures]`, mean size over the slices where the structure is predicted or
+            probable; 0 where there is none.
     """
-    number = np.maximum(shows.sum(axis=0), 1)
-    mean = np.sum(size, axis=0, where=shows) / number
     relative: Floats = np.where(mean > 0, size / np.where(mean > 0, mean, 1.0), 0.0)
     return relative
 
@@ -35,7 +34,7 @@ def expected_gain(dice: Floats, shown: Floats) -> Floats:
 
     Args:
         dice: `[n, structures]` expected Dice; NaN where there is nothing to judge.
-        shown: `[n, structures]` of `relative_size`.
+        shown: `[n, structures]` of `sizes_over`.
 
     Returns:
         `[n]`, not negative.

@@ -10,10 +10,12 @@ from activeseg.sampling.candidates import (
     Chosen,
     Pool,
     Scored,
+    find_row,
 )
 from activeseg.sampling.sampler import Strategy
 from activeseg.sampling.screened import Screened
 from activeseg.sampling.strategies import DEFAULT_STRATEGY, STRATEGIES, strategy
+from activeseg.sampling.words import Coded
 
 __all__ = [
     "DEFAULT_STRATEGY",
@@ -25,9 +27,11 @@ __all__ = [
     "Candidate",
     "Choice",
     "Chosen",
+    "Coded",
     "Pool",
     "Scored",
     "Screened",
     "Strategy",
+    "find_row",
     "strategy",
 ]

@@ -26,8 +26,15 @@ from activeseg.sampling.sampler import Sampler, Strategy
 __all__ = ["RESEARCH"]
 
 
-def _peer(name: str, sampling: Sampler, summary: str, *, features: bool = False) -> Strategy:
-    return Strategy(name, True, features, sampling, summary)
+def _peer(
+    name: str,
+    sampling: Sampler,
+    summary: str,
+    *,
+    features: bool = False,
+    reads: tuple[str, ...] = (),
+) -> Strategy:
+    return Strategy(name, True, features, sampling, summary, reads=reads)
 
 
 def _truth(percent: int) -> Strategy:
@@ -50,10 +57,26 @@ _ARMS = (
     _truth(66),
     _peer("bald", bald, "highest mean BALD of the whole slice"),
     Strategy("coreset", False, True, farthest_first, "farthest from what is annotated"),
-    _peer("badge", badge, "k-means++ on the last layer's gradients", features=True),
+    _peer(
+        "badge",
+        badge,
+        "k-means++ on the last layer's gradients",
+        features=True,
+        reads=("gradient",),
+    ),
     _peer("stochastic-batches", stochastic_batches, "the most uncertain of random batches"),
-    _peer("kuo", kuo, "a knapsack of the most uncertain patches and the minutes"),
-    _peer("atzeni", atzeni, "expected gain of Dice for each millimetre of contour"),
+    _peer(
+        "kuo",
+        kuo,
+        "a knapsack of the most uncertain patches and the minutes",
+        reads=("top_patches",),
+    ),
+    _peer(
+        "atzeni",
+        atzeni,
+        "expected gain of Dice for each millimetre of contour",
+        reads=("contour_mm",),
+    ),
     _peer("clasp-pe", clasp_pe, "ClaSP PE as published, without cost"),
     _less("cost", "auto that ranks by value, not by value per second"),
     _less("coverage", "auto that ranks by gain alone, wherever slices lie"),

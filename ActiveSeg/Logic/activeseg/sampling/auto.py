@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ from activeseg.sampling.redundancy import left_by_annotated, within_reach
 
 __all__ = ["MOST_WEIGHT", "WHOLE", "Parts", "auto", "auto_value"]
 
-Floats: TypeAlias = npt.NDArray[np.float64]
+Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 
 MOST_WEIGHT = 0.5
 """The weight of the gain once the estimate is fully trusted. By gain alone the first rounds ask for
@@ -154,12 +155,11 @@ def _take_audits(batch: Batch, rng: np.random.Generator, least: int) -> None:
             batch.take(row, 0.0, audit=True)
 
 
-def _audit_order(pool: Pool, rng: np.random.Generator) -> list[int]:
+def _audit_order(pool: Pool, rng: np.random.Generator) -> Iterator[int]:
     """All rows in the order of drawing without replacement, by what they show."""
     shown = pool.model_scores().shown.sum(axis=0)
     chance = np.full(len(pool), 1.0)
     if shown.any():
         chance = AUDIT_ANYWHERE + (1 - AUDIT_ANYWHERE) * shown / shown.mean()
     # The race of Efraimidis and Spirakis (2006): the least of Exp(1) / chance is drawn first.
-    first: list[int] = descending(-rng.exponential(size=len(pool)) / chance, rng).tolist()
-    return first
+    return map(int, descending(-rng.exponential(size=len(pool)) / chance, rng))

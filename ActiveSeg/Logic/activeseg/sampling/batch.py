@@ -7,7 +7,7 @@ solver packed always fits here, and no budget is exceeded by a rounding error.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from activeseg.sampling.reasons import reason
 
 __all__ = ["Batch", "descending", "highest"]
 
-Floats: TypeAlias = npt.NDArray[np.float64]
+Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 Rows: TypeAlias = npt.NDArray[np.intp]
 
 _LOOK = 64
@@ -51,6 +51,7 @@ class Batch:
         self.free = np.ones(len(pool), dtype=bool)
         self.left_ms = budget_ms(budget_s)
         self._ms = counted_ms(pool.seconds)
+        self._least_ms = int(self._ms.min(initial=self.left_ms + 1))
         self._first_ms = int(counted_ms(np.array([pool.first_slice_s]))[0])
         self._opened = np.zeros(len(pool.volumes), dtype=bool)
         self._picks: dict[int, list[_Pick]] = {}
@@ -78,7 +79,7 @@ class Batch:
         rows = np.array([row])
         if self.pool.blank_seconds is None:
             return int(self.cost_ms(rows)[0])
-        own = counted_ms(self.pool.blank_seconds[rows].astype(np.float64))
+        own = counted_ms(self.pool.blank_seconds[rows])
         return int((own + self.opening_ms(rows))[0])
 
     def take(self, row: int, value: float, why: str = "", audit: bool = False) -> bool:
@@ -110,6 +111,8 @@ class Batch:
             The length of `order` if there is none.
         """
         look = _LOOK
+        if left_ms < self._least_ms:  # a spent budget: no need to look through millions
+            return int(order.size)
         while start < order.size:
             rows = order[start : start + look]
             fits = self.free[rows] & (self.cost_ms(rows) <= left_ms)
@@ -144,7 +147,7 @@ class Batch:
         return tuple(choice for picks in ranked for choice in self._volume(picks))
 
     def _value_per_second(self, picks: list[_Pick]) -> float:
-        seconds = sum(self._candidate(pick).seconds for pick in picks) + self.pool.first_slice_s
+        seconds = sum(self._seconds(pick) for pick in picks) + self.pool.first_slice_s
         return sum(pick.value for pick in picks) / seconds
 
     def _volume(self, picks: list[_Pick]) -> list[Choice]:
@@ -160,9 +163,12 @@ class Batch:
         candidate = self.pool.candidate(pick.row)
         if not pick.audit:
             return candidate
+        return replace(candidate, how="draw", seconds=self._seconds(pick))
+
+    def _seconds(self, pick: _Pick) -> float:
         blank = self.pool.blank_seconds
-        seconds = candidate.seconds if blank is None else float(blank[pick.row])
-        return replace(candidate, how="draw", seconds=seconds)
+        seconds = blank if pick.audit and blank is not None else self.pool.seconds
+        return float(seconds[pick.row])
 
 
 def highest(pool: Pool, budget_s: float, values: Floats, rng: np.random.Generator) -> Chosen:

@@ -8,6 +8,7 @@ it costs there, `Chosen` the batch. Every sampler is a pure function
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
@@ -29,10 +30,17 @@ __all__ = [
     "Chosen",
     "Pool",
     "Scored",
+    "Words",
+    "find_row",
     "needed",
+    "run_of",
 ]
 
-Floats: TypeAlias = npt.NDArray[np.float64]
+Floats: TypeAlias = npt.NDArray[np.floating[Any]]
+"""Single precision in a pool that is read from a score table: millions of rows are held at once."""
+
+Words: TypeAlias = npt.NDArray[np.str_] | Sequence[str]
+"""One word or sentence a row; only those of the chosen rows are ever looked at."""
 
 Annotated: TypeAlias = tuple[str, Plane, float]
 """A slice that is annotated already: volume id, plane, position in mm along the normal."""
@@ -113,7 +121,8 @@ class Scored:
         energy: Mean free energy round the predicted edge, above the least of the pool: how unlike
             the slice is to what the model learned from. None where the model has none.
         foreground_entropy: Mean over the whole slice of the foreground classes' part of the
-            entropy, nats. This and what follows is None where an earlier version has scored.
+            entropy, nats. This and what follows is None where an earlier version has scored, or
+            where the strategy does not say that it reads it (`Strategy.reads`).
         top_patches: Sum of the mean BALD of the slice's most uncertain patches, nats.
         contour_mm: Length of the contours that the slice is expected to show.
         gradient: `[C * C, N]`, of C classes with the background: sizes of the gradient at the
@@ -130,7 +139,7 @@ class Scored:
     dice_high: Floats
     shown: Floats
     class_entropy: Floats
-    doubt: npt.NDArray[np.str_]
+    doubt: Words
     round: int
     trust: float = 0.0
     energy: Floats | None = None
@@ -192,7 +201,7 @@ class Pool:
     index: npt.NDArray[np.integer]
     position_mm: Floats
     seconds: Floats
-    how: npt.NDArray[np.str_]
+    how: Words
     first_slice_s: float
     annotated: Sequence[Annotated] = ()
     scored: Scored | None = None
@@ -216,12 +225,7 @@ class Pool:
         numbers = ((self.volume, len(self.volumes)), (self.plane, len(PLANES)))
         if any(((column < 0) | (column >= count)).any() for column, count in numbers):
             raise ValueError("there are numbers of volumes or planes that do not exist")
-        order = np.stack([self.volume, self.plane, self.index]).astype(np.int64)
-        step = np.diff(order, axis=1)
-        ascends = (step[0] > 0) | (
-            (step[0] == 0) & ((step[1] > 0) | (step[1] == 0) & (step[2] > 0))
-        )
-        if not ascends.all():
+        if not _ascend(self.volume, self.plane, self.index):
             raise ValueError("the rows must ascend by volume, plane and index")
 
     def __len__(self) -> int:
@@ -242,6 +246,10 @@ class Pool:
         plane = PLANES[int(self.plane[row])]
         return SliceKey(self.volumes[int(self.volume[row])], plane, int(self.index[row]))
 
+    def row(self, key: SliceKey) -> int | None:
+        """The row of a slice; None if it is not in the pool."""
+        return find_row(self.volumes, self.volume, self.plane, self.index, key)
+
     def candidate(self, row: int) -> Candidate:
         """A row with what a person is told of it."""
         how: Any = str(self.how[row])
@@ -257,6 +265,47 @@ class Pool:
             entropy=float(self.scored.band_entropy[row]),
             doubt=str(self.scored.doubt[row]),
         )
+
+
+def find_row(
+    volumes: Sequence[str],
+    volume: npt.NDArray[np.integer],
+    plane: npt.NDArray[np.integer],
+    index: npt.NDArray[np.integer],
+    key: SliceKey,
+) -> int | None:
+    """The row of a slice in columns as those of a `Pool`; None if there is none."""
+    code = bisect_left(volumes, key.volume)
+    if code == len(volumes) or volumes[code] != key.volume:
+        return None
+    first, end = run_of(volume, code)
+    low, high = run_of(plane[first:end], PLANES.index(key.plane))
+    row = first + low + int(np.searchsorted(index[first + low : first + high], key.index))
+    return row if row < first + high and index[row] == key.index else None
+
+
+def run_of(column: npt.NDArray[np.integer], number: int) -> tuple[int, int]:
+    """Where an ascending column holds a number: the first row, and the one after the last.
+
+    The number is looked for as one of the column's own type: of any other, numpy would first
+    copy the whole column.
+    """
+    wanted = np.array([number, number + 1], dtype=column.dtype)
+    first, end = np.searchsorted(column, wanted).tolist()
+    return first, end
+
+
+def _ascend(*columns: npt.NDArray[np.integer]) -> bool:
+    """Whether rows ascend by the first column, where it is equal by the second, and so on.
+
+    Column by column and with truth values alone: of millions of rows nothing else is copied.
+    """
+    ascends = np.zeros(max(len(columns[0]) - 1, 0), dtype=bool)
+    equal = ~ascends
+    for column in columns:
+        ascends |= equal & (column[1:] > column[:-1])
+        equal &= column[1:] == column[:-1]
+    return bool(ascends.all())
 
 
 def _check_columns(pool: Pool) -> None:
@@ -283,11 +332,15 @@ def _check_columns(pool: Pool) -> None:
         raise ValueError(f"truth_shown has not {count} entries a structure")
     if pool.scored is None:
         return
+    if len(pool.scored.doubt) != count:
+        raise ValueError(f"doubt has {len(pool.scored.doubt)} entries for {count} slices")
     for field in fields(pool.scored):
         value = getattr(pool.scored, field.name)
         if not isinstance(value, np.ndarray):
             continue
         if value.shape[-1] != count:
             raise ValueError(f"{field.name} has {value.shape[-1]} entries for {count} slices")
-        if value.dtype.kind == "f" and not (np.isfinite(value).all() and (value >= 0).all()):
+        # The least and the most of a column are NaN where any of it is.
+        numbers = value.dtype.kind == "f" and value.size > 0
+        if numbers and not (value.min() >= 0 and value.max() < np.inf):
             raise ValueError(f"{field.name} must be finite and not negative")

@@ -8,7 +8,7 @@ like manner. Here the shares are seconds.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from activeseg.sampling.batch import Batch, descending
 
 __all__ = ["CLASS_SHARE", "LEAST_SHOWN", "fill_by_class"]
 
-Floats: TypeAlias = npt.NDArray[np.float64]
+Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 
 CLASS_SHARE = 0.66
 """The share of the budget that is split over the structures."""

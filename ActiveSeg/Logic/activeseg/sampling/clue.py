@@ -8,7 +8,7 @@ and nearness for its seconds.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from activeseg.sampling.redundancy import left_by_annotated
 
 __all__ = ["clue"]
 
-Floats: TypeAlias = npt.NDArray[np.float64]
+Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 Rows: TypeAlias = npt.NDArray[np.intp]
 
 
@@ -55,7 +55,7 @@ def _fill(batch: Batch, rows: Rows, weight: Floats, rng: np.random.Generator) ->
     assert features is not None  # `clue` has looked
     nearest, squared = clusters(
         features[rows].astype(np.float64),
-        weight,
+        weight.astype(np.float64),
         affordable(batch, rows),
         int(rng.integers(2**31)),
     )

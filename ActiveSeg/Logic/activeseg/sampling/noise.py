@@ -8,14 +8,14 @@ Lueth et al., TMLR 2026, arXiv 2601.13677).
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 __all__ = ["power", "power_draws"]
 
-Floats: TypeAlias = npt.NDArray[np.float64]
+Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 
 ROUNDS = 5
 FIRST_POWER, LAST_POWER = 1.0, 100.0

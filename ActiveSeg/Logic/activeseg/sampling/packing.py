@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from activeseg.sampling.redundancy import left_by_annotated
 
 __all__ = ["coverage", "knapsack"]
 
-Floats: TypeAlias = npt.NDArray[np.float64]
+Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 
 
 def knapsack(pool: Pool, budget_s: float, rng: np.random.Generator) -> Chosen:

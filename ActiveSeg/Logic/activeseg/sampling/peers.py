@@ -6,7 +6,7 @@ fit is passed over, so that every arm spends its minutes.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from activeseg.sampling.optimise import solve_knapsack
 
 __all__ = ["atzeni", "bald", "kuo", "oracle_foreground"]
 
-Floats: TypeAlias = npt.NDArray[np.float64]
+Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 
 
 def bald(pool: Pool, budget_s: float, rng: np.random.Generator) -> Chosen:

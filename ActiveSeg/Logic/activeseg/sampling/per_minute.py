@@ -8,19 +8,19 @@ while spread slices teach more (METHODS 1.3: Burmeister 2022, Zhang 2025).
 from __future__ import annotations
 
 import heapq
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from activeseg.errors import ProjectError
 from activeseg.sampling.batch import Batch
-from activeseg.sampling.candidates import Chosen, Pool
+from activeseg.sampling.candidates import Chosen, Pool, run_of
 from activeseg.sampling.redundancy import left_by_annotated, nearest_annotated_mm, redundancy
 
 __all__ = ["by_energy", "by_uncertainty", "fill_per_minute"]
 
-Floats: TypeAlias = npt.NDArray[np.float64]
+Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 Rows: TypeAlias = npt.NDArray[np.intp]
 Entry: TypeAlias = tuple[float, int]
 """Of the heap: minus the value per millisecond of a volume's best slice, and that slice's rank."""
@@ -146,8 +146,7 @@ class _Volumes:
     def volume(self, code: int) -> _Volume:
         """The volume of a number."""
         if code not in self._known:
-            first, end = np.searchsorted(self._batch.pool.volume, [code, code + 1])
-            rows = np.arange(first, end)
+            rows = np.arange(*run_of(self._batch.pool.volume, code))
             self._known[code] = _Volume(
                 self._batch,
                 rows,

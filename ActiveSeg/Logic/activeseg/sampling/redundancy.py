@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from activeseg.sampling.candidates import PLANES, Pool
 
 __all__ = ["left_by_annotated", "nearest_annotated_mm", "redundancy", "within_reach"]
 
-Floats: TypeAlias = npt.NDArray[np.float64]
+Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 Rows: TypeAlias = npt.NDArray[np.intp]
 
 
@@ -69,8 +69,8 @@ def within_reach(pool: Pool, rows: Rows, others: Sequence[int]) -> npt.NDArray[n
         `[n]`.
     """
     found = np.zeros(len(rows), dtype=bool)
-    stack = pool.volume.astype(np.int64) * len(PLANES) + pool.plane
+    volume, plane, mm = pool.volume[rows], pool.plane[rows], pool.position_mm[rows]
     for other in others:
-        near = np.abs(pool.position_mm[rows] - pool.position_mm[other]) < pool.redundancy_mm
-        found |= near & (stack[rows] == stack[other])
+        near = np.abs(mm - pool.position_mm[other]) < pool.redundancy_mm
+        found |= near & (volume == pool.volume[other]) & (plane == pool.plane[other])
     return found

@@ -31,6 +31,8 @@ class Strategy:
         needs_truth: Whether `Pool.truth_shown` is needed: only a benchmark knows the truth.
         calibrated: Whether the expected Dice is to be what earlier answers taught; otherwise it
             is the prior's, as before the first answer.
+        reads: Columns of `Scored` that few strategies rank by and this one does; those that it
+            does not name are not read.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Strategy:
     summary: str
     needs_truth: bool = False
     calibrated: bool = True
+    reads: tuple[str, ...] = ()
 
     def choose(self, pool: Pool, *, budget_s: float, rng: np.random.Generator) -> Chosen:
         """The next batch, grouped by volume, best volume first.

@@ -37,8 +37,10 @@ from activeseg.sampling.typiclust import typiclust
 
 __all__ = ["DEFAULT_STRATEGY", "STRATEGIES", "strategy"]
 
+_READS = {"energy": ("energy",), "volume-epistemic": ("foreground_entropy",)}
+
 STRATEGIES: dict[str, Strategy] = {
-    name: Strategy(name, needs_model, needs_features, sampling, summary)
+    name: Strategy(name, needs_model, needs_features, sampling, summary, reads=_READS.get(name, ()))
     for name, needs_model, needs_features, sampling, summary in (
         (
             "auto",

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from activeseg.sampling.batch import Batch
-from activeseg.sampling.candidates import Chosen, Pool
+from activeseg.sampling.candidates import Chosen, Pool, run_of
 
 __all__ = ["strided_slices"]
 
@@ -63,7 +63,7 @@ def _strided(pool: Pool, rng: np.random.Generator) -> Iterator[int]:
 
 def _volume(pool: Pool, code: int, rank: int, shift: float) -> Iterator[int]:
     """All slices of a volume, its planes in turn, each stack spread over its height."""
-    rows = np.arange(*np.searchsorted(pool.volume, [code, code + 1]))
+    rows = np.arange(*run_of(pool.volume, code))
     planes = np.unique(pool.plane[rows])
     stacks = [rows[pool.plane[rows] == plane] for plane in np.roll(planes, -(rank % planes.size))]
     left = [pool.position_mm[stack].copy() for stack in stacks]

@@ -109,7 +109,8 @@ def choose_worklist(request: WorklistRequest, progress: Progress) -> Worklist:
             f"no slice fits {request.minutes:g} minutes; the cheapest takes about {least:.1f}: "
             "give at least that much"
         )
-    rows = tuple(offer.rows[choice.candidate.key] for choice in found.choices)
+    keys = [choice.candidate.key for choice in found.choices]
+    rows = tuple(row for key in keys if (row := offer.pool.row(key)) is not None)
     points, covered, more = _covered(offer, rows, request.seed)
     return Worklist(
         request=request,
@@ -158,7 +159,7 @@ def _covered(offer: Offer, rows: Sequence[int], seed: int) -> tuple[Floats, floa
     points = reduced(pool.features.astype(np.float64), seed)
     weight = np.maximum(pool.information.astype(np.float64), np.finfo(np.float32).tiny)
     cohesion = Cohesion.of(points, weight, np.random.default_rng(seed))
-    seconds = pool.seconds + pool.first_slice_s
+    seconds = pool.seconds.astype(np.float64) + pool.first_slice_s
     _, more = cohesion.further(rows, seconds, 60 * MORE_MINUTES)
     if points.shape[1] < 2:
         points = np.column_stack([points, np.zeros(len(points))])

@@ -179,12 +179,13 @@ class Meanwhile:
     def _stamp(self) -> _Stamp | None:
         """What tells the latest batch from every other; None without one."""
         for files in reversed(self._project.rounds()):
-            try:
-                found = files.batch.stat()
-            except FileNotFoundError:
-                continue
-            # A batch is renamed into place, so one chosen within the same tick has another node.
-            return (files.number, found.st_mtime_ns, found.st_ino)
+            for file in (files.batch, files.early):  # while the rest is scored, the early one
+                try:
+                    found = file.stat()
+                except FileNotFoundError:
+                    continue
+                # A batch is renamed into place: one chosen within the same tick has another node.
+                return (files.number, found.st_mtime_ns, found.st_ino)
         return None
 
 

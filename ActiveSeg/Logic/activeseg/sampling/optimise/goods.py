@@ -89,7 +89,7 @@ def counted(
     return Goods(value, counted_ms(second), group, count, charge)
 
 
-def counted_ms(seconds: Floats) -> Integers:
+def counted_ms(seconds: npt.NDArray[np.floating]) -> Integers:
     """Seconds as whole milliseconds, rounded up.
 
     12.3 s is 12300 ms although the nearest double times 1000 is a little more: the count is the
@@ -100,7 +100,7 @@ def counted_ms(seconds: Floats) -> Integers:
     Args:
         seconds: `[n]`, finite, not negative.
     """
-    capped = np.minimum(seconds, 2 * LONGEST_S)
+    capped = np.minimum(np.asarray(seconds, np.float64), 2 * LONGEST_S)
     near = np.rint(capped * 1000)
     found: Integers = np.where(near / 1000 >= capped, near, near + 1).astype(np.int64)
     return found

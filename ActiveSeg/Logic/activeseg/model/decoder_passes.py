@@ -13,9 +13,12 @@ import numpy as np
 import torch
 
 from activeseg.model.masks import dropped
-from activeseg.model.supervised import SupervisedUNet
+from activeseg.model.supervised import SIDES, SupervisedUNet
 
 __all__ = ["DecoderPasses"]
+
+UNLIKELY = -4.0
+"""How far the logit of each structure lies below the background's where nothing is shown."""
 
 
 class DecoderPasses:
@@ -35,12 +38,13 @@ class DecoderPasses:
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         """Logits of the main output, of the sides, and of each pass, in this order.
 
+        Of an image in which no pixel may be foreground they are all those of the main output.
+
         Args:
             images: `[N, channels, H, W]`.
 
         Returns:
-            `[N, C * (1 + SIDES + count), H, W]`; main output and sides are those of
-            `SupervisedUNet.with_sides`.
+            `[N, C * (1 + SIDES + count), H, W]`.
         """
         network = self._network
         *skips, bottom = network.encode(images)
@@ -49,17 +53,35 @@ class DecoderPasses:
         # Norm comes before dropout, so all of it up to there is without chance.
         known = enlarge.adn.N(enlarge.conv(torch.cat([skips[-1], bottom], dim=1)))
         plain = unit(enlarge.adn.A(known))
-        answers = network.from_inside(skips[:-1], plain)
+        *levels, main = network.outward(skips[:-1], plain)
+        found = main.repeat(1, 1 + SIDES + self._count, 1, 1)
+        busy = _may_show(main)
+        if busy.any():
+            sides = network.sides([each[busy] for each in levels], main.shape[2:])
+            passes = self._passes(known[busy], plain[busy], main[busy])
+            found[busy, main.shape[1] :] = torch.cat([*sides, *passes], dim=1)
+        return found
+
+    def _passes(
+        self, known: torch.Tensor, plain: torch.Tensor, main: torch.Tensor
+    ) -> list[torch.Tensor]:
+        """Logits of each pass.
+
+        Args:
+            known: What the level is before its first dropout.
+            plain: What it answers without chance.
+            main: Logits without chance.
+        """
         if not self._count:
-            return answers
+            return []
+        level: Any = self._network.ups[-1]
+        enlarge, unit = level
         chance = self._active(enlarge.adn, known.repeat(self._count, 1, 1, 1))
         inner = unit.conv.unit0
         chance = chance + self._active(inner.adn, inner.adn.N(inner.conv(chance)))
-        head = network.heads[-1]
+        head = self._network.heads[-1]
         changes = head(chance) - head(plain).repeat(self._count, 1, 1, 1)
-        main = answers[:, : changes.shape[1]]
-        passes = [_added(main, each) for each in changes.to(main.dtype).chunk(self._count)]
-        return torch.cat([answers, *passes], dim=1)
+        return [_added(main, each) for each in changes.to(main.dtype).chunk(self._count)]
 
     def _active(self, adn: Any, values: torch.Tensor) -> torch.Tensor:
         """Dropout and activation of a block."""
@@ -75,7 +97,12 @@ class DecoderPasses:
 
 def _added(large: torch.Tensor, small: torch.Tensor) -> torch.Tensor:
     """Maps `[N, C, H, W]` and, to each square of their pixels, the pixel of smaller maps."""
-    rows, columns = small.shape[2:]
-    squares = large.unflatten(3, (columns, -1)).unflatten(2, (rows, -1))
-    added: torch.Tensor = squares + small[:, :, :, None, :, None]
-    return added.flatten(4, 5).flatten(2, 3)
+    for axis in (2, 3):
+        small = small.repeat_interleave(large.shape[axis] // small.shape[axis], axis)
+    return large + small
+
+
+def _may_show(logits: torch.Tensor) -> torch.Tensor:
+    """Whether a pixel of an image may be foreground, `[N]`."""
+    foreground = logits[:, 1:].amax(dim=1) - logits[:, 0]
+    return foreground.amax(dim=(1, 2)) >= UNLIKELY

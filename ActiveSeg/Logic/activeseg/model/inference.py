@@ -176,9 +176,11 @@ class SliceModel(SegmentationModel):
 
     def _reader(self, answer: Answer, maps: Maps | None = None) -> PlaneReader:
         """What reads maps, if none are given softmax maps, of what answers."""
+        classes = 1 + len(self.config.structures)
         return PlaneReader(
             answer,
-            maps or softmaxes(1 + len(self.config.structures)),
+            maps or softmaxes(classes),
+            classes,
             self.config.pixel_mm,
             next(self._network.parameters()).device,
         )

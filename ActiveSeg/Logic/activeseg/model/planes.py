@@ -61,6 +61,7 @@ class PlaneReader:
     Attributes:
         answer: The network, or something that asks it.
         maps: What is made of its logits.
+        classes: How many outputs make one softmax; the first ones are the main output's.
         pixel_mm: Pixel size at which it works.
         device: Where it is.
         margin: Voxels round a box that it is shown, where there are any.
@@ -68,6 +69,7 @@ class PlaneReader:
 
     answer: Answer
     maps: Maps
+    classes: int
     pixel_mm: float
     device: torch.device
     margin: int = MARGIN
@@ -81,12 +83,13 @@ class PlaneReader:
         rows, columns = (side for each, side in enumerate(inside) if each != axis)
         shape = tuple(side.stop - side.start for side in box)
         found: list[Floats] = []
-        for first, maps in self._chunks(part, plane, inside[axis]):
+        for first, logits, size in self._chunks(part, plane, inside[axis]):
+            maps = self._cut(logits, size, rows, columns)
             for each in maps[len(found) :]:
                 found.append(np.empty((each.shape[1], *shape), dtype=np.float32))
             here = slice(first, first + len(maps[0]))
             for whole, each in zip(found, maps, strict=True):
-                np.moveaxis(whole, axis + 1, 0)[here] = each[:, :, rows, columns]
+                np.moveaxis(whole, axis + 1, 0)[here] = each
         return found
 
     def where(self, scan: Scan, plane: Plane, least: float, reach: int) -> Where:
@@ -95,20 +98,22 @@ class PlaneReader:
         Args:
             scan: The scan.
             plane: The plane.
-            least: Foreground's probability, by the first map, from which on there may be some.
+            least: Foreground's probability from which on there may be some.
             reach: Voxels that are kept round it.
         """
-        axis, found = axis_of(plane), Where(plane, scan.shape)
-        for first, maps in self._chunks(scan, plane, scan.box[axis]):
-            there = maps[0][:, 0] <= 1 - least
+        found = Where(plane, scan.shape)
+        for first, logits, size in self._chunks(scan, plane, scan.box[axis_of(plane)]):
+            background = _sized(logits[:, : self.classes].softmax(dim=1)[:, :1], size)
+            there = (background[:, 0] <= 1 - least).cpu().numpy()
             if there.any():
-                found.keep(first, maps, there, reach)
+                slices, rows, columns = found.marked(first, there, reach)
+                found.keep(self._cut(logits[slices], size, rows, columns))
         return found
 
     def _chunks(
         self, scan: Scan, plane: Plane, slices: slice
-    ) -> Iterator[tuple[int, list[Floats]]]:
-        """The maps `[N, ..., H, W]` of some slices after the other; the first one's place."""
+    ) -> Iterator[tuple[int, torch.Tensor, tuple[int, int]]]:
+        """The logits of some slices after the other; the first one's place, and their own size."""
         axis = axis_of(plane)
         together = max(1, PIXELS_AT_ONCE * scan.shape[axis] // math.prod(scan.shape))
         for first in range(slices.start, slices.stop, together):
@@ -116,8 +121,18 @@ class PlaneReader:
             stacks = torch.from_numpy(scan.seen(plane, indices))
             pixels = resize(stacks, scan.pixel_mm(plane), self.pixel_mm)
             logits = padded_logits(self.answer, pixels, self.device)
-            maps = self.maps(logits, (stacks.shape[2], stacks.shape[3]))
-            yield first - slices.start, [each.cpu().numpy() for each in maps]
+            yield first - slices.start, logits, (stacks.shape[2], stacks.shape[3])
+
+    def _cut(
+        self, logits: torch.Tensor, size: tuple[int, int], rows: slice, columns: slice
+    ) -> list[Floats]:
+        """The maps of some rows and columns of slices of a size; of no others where that can be."""
+        if tuple(logits.shape[2:]) == size:
+            logits = logits[:, :, rows, columns]
+            maps = self.maps(logits, (logits.shape[2], logits.shape[3]))
+        else:
+            maps = [each[:, :, rows, columns] for each in self.maps(logits, size)]
+        return [each.cpu().numpy() for each in maps]
 
 
 _OTHERS = ((1, 2), (0, 2), (0, 1))
@@ -135,29 +150,39 @@ class Where:
     def __init__(self, plane: Plane, shape: tuple[int, int, int]) -> None:
         self._axis = axis_of(plane)
         self._shape = shape
-        self._parts: list[tuple[Box, list[Floats]]] = []
+        self._boxes: list[Box] = []
+        self._maps: list[list[Floats]] = []
 
-    def keep(
-        self, first: int, maps: list[Floats], there: npt.NDArray[np.bool_], reach: int
-    ) -> None:
-        """Keep the maps `[N, ..., H, W]` of slices from `first` on round what is marked."""
+    def marked(
+        self, first: int, there: npt.NDArray[np.bool_], reach: int
+    ) -> tuple[slice, slice, slice]:
+        """Which of some slices, and which of their rows and columns, hold what is marked.
+
+        Args:
+            first: The first slice's place.
+            there: `[N, H, W]`.
+            reach: Rows and columns round it that are wanted, too.
+        """
         slices, rows, columns = (_reach(there, across) for across in _OTHERS)
         sides = [rows, columns]
         sides.insert(self._axis, slice(first + slices.start, first + slices.stop))
         room = tuple(0 if each == self._axis else reach for each in range(3))
         box = grown((sides[0], sides[1], sides[2]), room, self._shape)
+        self._boxes.append(box)
         rows, columns = (side for each, side in enumerate(box) if each != self._axis)
-        kept = [np.ascontiguousarray(each[slices, :, rows, columns]) for each in maps]
-        self._parts.append((box, kept))
+        return slices, rows, columns
+
+    def keep(self, maps: list[Floats]) -> None:
+        """Keep the maps `[N, ..., H, W]` of what was marked last."""
+        self._maps.append(maps)
 
     def box(self, reach: int) -> Box | None:
         """The smallest box that holds all that is kept and some slices more; None without any."""
-        if not self._parts:
+        if not self._boxes:
             return None
-        boxes = [box for box, _ in self._parts]
         s, p, left = (
             slice(min(side.start for side in sides), max(side.stop for side in sides))
-            for sides in zip(*boxes, strict=True)
+            for sides in zip(*self._boxes, strict=True)
         )
         room = tuple(reach if each == self._axis else 0 for each in range(3))
         return grown((s, p, left), room, self._shape)
@@ -170,11 +195,11 @@ class Where:
         """
         shape = tuple(side.stop - side.start for side in box)
         found: list[Floats] = []
-        for number, like in enumerate(self._parts[0][1]):
-            least = min(float(kept[number].min()) for _, kept in self._parts)
+        for number, like in enumerate(self._maps[0]):
+            least = min(float(kept[number].min()) for kept in self._maps)
             found.append(np.full((like.shape[1], *shape), least, dtype=np.float32))
         found[0][:1], found[0][1:] = 1, 0
-        for part, kept in self._parts:
+        for part, kept in zip(self._boxes, self._maps, strict=True):
             inside = (slice(None), *within(part, box))
             for whole, each in zip(found, kept, strict=True):
                 np.moveaxis(whole[inside], self._axis + 1, 0)[:] = each

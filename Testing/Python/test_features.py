@@ -185,6 +185,6 @@ def test_texture_energy_is_that_of_the_filters_at_each_scale() -> None:
     # Behind the grey values of 16 cells in two channels, 24 filters on 16 cells at each scale.
     assert found[:, 0] == pytest.approx(features[:, 32 : 32 + 384].mean(axis=1))
     assert found[:, 1] == pytest.approx(features[:, 32 + 384 :].mean(axis=1))
-    smoother = replace(scan, channels=uniform_filter(scan.channels, (1, 3, 3, 3)))
+    smoother = replace(scan, stored=uniform_filter(scan.channels, (1, 3, 3, 3)))
     assert (texture_energy(slice_features(smoother, AXIAL)) < found).all()
     assert not texture_energy(slice_features(scan_of(np.zeros((2, 9, 9))), AXIAL)).any()

@@ -266,3 +266,19 @@ def test_a_part_of_a_part_knows_its_place_in_the_whole(plane: Plane) -> None:
 def test_a_single_voxel_lies_in_the_middle() -> None:
     scan = Scan(np.zeros((1, 1, 1, 1), np.float32), (1.0, 1.0, 1.0), (AXIAL,))
     assert scan.seen(AXIAL, [0])[0, 3:].tolist() == [[[0.0]]] * 3
+
+
+def test_a_scan_keeps_what_is_stored_and_shows_parts_of_it_as_the_whole():
+    image = np.random.default_rng(3).integers(-1000, 2000, (5, 6, 7)).astype(np.int16)
+    scan = make_scan(image, geometry_of(image), "ct", ALL)
+    assert scan.stored.dtype == np.int16
+    assert np.shares_memory(scan.stored, image)
+    whole = scan.channels
+    part = scan.part(np.s_[1:4, 2:6, 0:3])
+    assert np.array_equal(part.channels, whole[:, 1:4, 2:6, 0:3])
+    for plane in ALL:
+        seen = scan.seen(plane, [2, 4])
+        shown = np.moveaxis(whole, axis_of(plane) + 1, 0)
+        last = len(shown) - 1
+        wanted = [shown[[1, 2, 3]], shown[[3, 4, min(5, last)]]]
+        assert np.array_equal(seen[:, :6], np.reshape(wanted, (2, 6, *shown.shape[2:])))

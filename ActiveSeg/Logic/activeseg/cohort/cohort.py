@@ -96,13 +96,24 @@ class Cohort:
             Grey values, native array ``[k, j, i]``.
 
         Raises:
+            CohortError: As `read_stored`.
+        """
+        return self.read_stored(volume_id).astype(np.float32, copy=False)
+
+    def read_stored(self, volume_id: str) -> npt.NDArray[Any]:
+        """Read one image as it is stored, which for most is half the memory of `read_image`.
+
+        Returns:
+            Grey values in the file's own type, native array ``[k, j, i]``.
+
+        Raises:
             CohortError: If there is no such volume, or its file is gone, damaged, or no longer
                 has the geometry that was recorded.
         """
         volume = self.volume(volume_id)
         array, geometry = _read(volume.image, volume.id)
         _same_geometry(volume, geometry, volume.image)
-        return array.astype(np.float32, copy=False)
+        return array
 
     def read_label(self, volume_id: str) -> npt.NDArray[np.uint8]:
         """Read one volume's reference label.

@@ -140,17 +140,17 @@ class SliceModel(SegmentationModel):
         voxels along each axis. It is not mirrored: left and right are different structures.
         """
         self._network.eval()
-        rng = np.random.default_rng(seed)
+        rng, shown = np.random.default_rng(seed), scan.channels
         for _ in range(passes):
             steps = rng.integers(-MOST_MOVED, MOST_MOVED + 1, size=3)
             scale, shift = (
                 rng.uniform(1 - MOST_SCALED, 1 + MOST_SCALED),
                 rng.uniform(-MOST_SCALED, MOST_SCALED),
             )
-            changed = (scale * moved(scan.channels, steps) + shift).astype(np.float32)
+            changed = (scale * moved(shown, steps) + shift).astype(np.float32)
             # Room for the way back, so that no edge is repeated where the volume goes on.
             room = grown(box, (MOST_MOVED,) * 3, scan.shape)
-            found = self._fused(replace(scan, channels=changed), room)
+            found = self._fused(replace(scan, stored=changed, tone=None), room)
             inside = (slice(None), *within(box, room))
             yield np.ascontiguousarray(moved(found, -steps)[inside])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ __all__ = [
     "PLACES",
     "Box",
     "Scan",
+    "Tone",
     "axis_of",
     "grey_scan",
     "grown",
@@ -44,28 +45,68 @@ CHANNELS = {"ct": len(_WINDOWS_HU), "ct-offset": len(_WINDOWS_HU), "mr": 1}
 
 
 @dataclass(frozen=True)
+class Tone:
+    """How stored grey values become those that a model is shown.
+
+    Attributes:
+        windows: Lowest and highest value of each channel, shown as -1 and 1; what lies outside is
+            cut off. Without `clip`, the values that are shown as 0 and 1, and nothing is cut off.
+        clip: Beyond this nothing is shown; None for windows.
+    """
+
+    windows: tuple[tuple[float, float], ...]
+    clip: float | None = None
+
+    def of(self, stored: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
+        """The channels `[channels, ...]` of grey values `[1, ...]`."""
+        shown = np.empty((len(self.windows), *stored.shape[1:]), dtype=np.float32)
+        values = stored[0].astype(np.float32)
+        for channel, (low, high) in zip(shown, self.windows, strict=True):
+            np.subtract(values, np.float32(low), out=channel)
+            channel /= np.float32(high - low)
+            if self.clip is None:
+                np.clip(channel, 0, 1, out=channel)
+                channel *= 2
+                channel -= 1
+            else:
+                np.clip(channel, -self.clip, self.clip, out=channel)
+        return shown
+
+
+@dataclass(frozen=True)
 class Scan:
     """One volume, ready for a model.
 
     Attributes:
-        channels: Grey values `[channels, S, P, L]`: normalised, about -1..1 for CT windows and
-            robust z-scores for MR, or, from `grey_scan`, as they are.
+        stored: Grey values `[n, S, P, L]`: as they are in the file where there is a tone,
+            otherwise as a model is shown them.
         spacing: Millimetres between voxels along S, P, L.
         planes: The planes in which the model looks at it.
         corner: Where it begins in the volume that it is a part of, voxels along S, P, L.
         whole: Voxels of that volume; None if it is no part.
+        tone: How a model is shown the stored values; a large volume never is as a whole.
     """
 
-    channels: npt.NDArray[np.float32]
+    stored: npt.NDArray[Any]
     spacing: tuple[float, float, float]
     planes: tuple[Plane, ...]
     corner: tuple[int, int, int] = (0, 0, 0)
     whole: tuple[int, int, int] | None = None
+    tone: Tone | None = None
+
+    @property
+    def channels(self) -> npt.NDArray[np.float32]:
+        """Grey values `[channels, S, P, L]` as a model is shown them.
+
+        Normalised, about -1..1 for CT windows and robust z-scores for MR, or, from `grey_scan`,
+        as they are.
+        """
+        return self._shown(self.stored)
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Voxels along S, P, L."""
-        s, p, left = self.channels.shape[1:]
+        s, p, left = self.stored.shape[1:]
         return (s, p, left)
 
     @property
@@ -92,10 +133,14 @@ class Scan:
         """
         axis = axis_of(plane)
         down, across = (each for each in range(3) if each != axis)
-        slices = np.moveaxis(self.channels, axis + 1, 0)
         at = np.asarray(indices)
-        near = np.clip(at[:, None] + (-1, 0, 1), 0, len(slices) - 1)
-        grey = 3 * len(self.channels)
+        near = np.clip(at[:, None] + (-1, 0, 1), 0, self.shape[axis] - 1)
+        first = int(near.min())
+        there = [slice(None)] * 4
+        there[axis + 1] = slice(first, int(near.max()) + 1)
+        shown = self._shown(self.stored[tuple(there)])
+        slices, near = np.moveaxis(shown, axis + 1, 0), near - first
+        grey = 3 * len(shown)
         seen = np.empty((len(at), grey + PLACES, *slices.shape[2:]), dtype=np.float32)
         seen[:, :grey] = slices[near].reshape(len(at), grey, *slices.shape[2:])
         seen[:, grey + axis] = self._places(axis)[at, None, None]
@@ -111,10 +156,15 @@ class Scan:
         )
         return replace(
             self,
-            channels=np.ascontiguousarray(self.channels[(slice(None), *box)]),
+            stored=np.ascontiguousarray(self.stored[(slice(None), *box)]),
             corner=(s, p, left),
             whole=self.whole or self.shape,
         )
+
+    def _shown(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Stored values as a model is shown them."""
+        shown: npt.NDArray[np.float32] = stored if self.tone is None else self.tone.of(stored)
+        return shown
 
     def _places(self, axis: int) -> npt.NDArray[np.float32]:
         """Where the voxels along an axis lie in the whole volume, -1 to 1."""
@@ -162,12 +212,12 @@ def axis_of(plane: Plane) -> int:
 
 
 def make_scan(
-    image: npt.NDArray[np.float32], geometry: Geometry, modality: str, planes: tuple[Plane, ...]
+    image: npt.NDArray[Any], geometry: Geometry, modality: str, planes: tuple[Plane, ...]
 ) -> Scan:
     """Bring an image into the axes and grey values that models are trained on.
 
     Args:
-        image: Native array `[k, j, i]`.
+        image: Native array `[k, j, i]`, numbers of any type.
         geometry: Its geometry.
         modality: `ct`, `ct-offset` (HU + 1024) or `mr`.
         planes: The planes in which the model looks at it.
@@ -175,19 +225,19 @@ def make_scan(
     Raises:
         CohortError: If the modality is not one of these.
     """
-    array = geometry.to_canonical(image).astype(np.float32)
+    array = geometry.to_canonical(image)
     if modality == "mr":
-        channels = _robust_z_score(array)[None]
+        tone = _robust_z_score(array)
     elif modality in CHANNELS:
-        hounsfield = array - (_OFFSET_HU if modality == "ct-offset" else 0.0)
-        channels = _windows(hounsfield)
+        offset = _OFFSET_HU if modality == "ct-offset" else 0.0
+        tone = Tone(tuple((low + offset, high + offset) for low, high in _WINDOWS_HU))
     else:
         raise CohortError(f"modality {modality!r}; expected one of {', '.join(CHANNELS)}")
-    return Scan(np.ascontiguousarray(channels), geometry.canonical_spacing, planes)
+    return Scan(array[None], geometry.canonical_spacing, planes, tone=tone)
 
 
 def grey_scan(
-    image: npt.NDArray[np.float32], geometry: Geometry, modality: str, planes: tuple[Plane, ...]
+    image: npt.NDArray[Any], geometry: Geometry, modality: str, planes: tuple[Plane, ...]
 ) -> Scan:
     """Bring an image into canonical axes and leave its grey values: Hounsfield units for CT.
 
@@ -199,13 +249,7 @@ def grey_scan(
     return Scan(np.ascontiguousarray(array[None]), geometry.canonical_spacing, planes)
 
 
-def _windows(hounsfield: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """One channel a CT window, each from -1 (its lower edge) to 1 (its upper edge)."""
-    scaled = [np.clip((hounsfield - low) / (high - low), 0, 1) * 2 - 1 for low, high in _WINDOWS_HU]
-    return np.stack(scaled).astype(np.float32)
-
-
-def _robust_z_score(array: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _robust_z_score(array: npt.NDArray[Any]) -> Tone:
     """(x - median) / (interquartile range / 1.349) of the voxels that are not air, clipped.
 
     MR grey values have no unit and their scale differs from scan to scan; the median and the
@@ -215,8 +259,7 @@ def _robust_z_score(array: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     low, high = np.percentile(array, (0.5, 99.5))
     tissue = array[array > low + 0.05 * (high - low)]
     if tissue.size == 0:
-        return np.zeros_like(array)
+        return Tone(((0.0, np.inf),), _CLIP_MR)
     quarter, median, three_quarters = np.percentile(tissue, (25, 50, 75))
     scale = max(float(three_quarters - quarter) / 1.349, 1e-6)
-    clipped: npt.NDArray[np.float32] = np.clip((array - median) / scale, -_CLIP_MR, _CLIP_MR)
-    return clipped.astype(np.float32)
+    return Tone(((float(median), float(median) + scale),), _CLIP_MR)

@@ -55,7 +55,7 @@ def scan_of(cohort: Cohort, volume: str, plane_policy: str) -> Scan:
     """
     found = cohort.volume(volume)
     planes = found.geometry.planes(plane_policy)
-    return make_scan(cohort.read_image(volume), found.geometry, found.modality, planes)
+    return make_scan(cohort.read_stored(volume), found.geometry, found.modality, planes)
 
 
 def scan_for(model: SegmentationModel, cohort: Cohort, volume: str, plane_policy: str) -> Scan:
@@ -68,7 +68,7 @@ def scan_for(model: SegmentationModel, cohort: Cohort, volume: str, plane_policy
         return scan_of(cohort, volume, plane_policy)
     found = cohort.volume(volume)
     planes = found.geometry.planes(plane_policy)
-    return grey_scan(cohort.read_image(volume), found.geometry, found.modality, planes)
+    return grey_scan(cohort.read_stored(volume), found.geometry, found.modality, planes)
 
 
 def read_scan(project: Project, volume: str) -> Scan:

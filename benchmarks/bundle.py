@@ -1,0 +1,371 @@
+"""What a model that exists already saves on scans of another contrast, against starting from none.
+
+    python benchmarks/bundle.py --cohort DIR --structures anterior,posterior --work DIR --out FILE
+
+For each seed the cohort is split by chance into source, pool and test volumes. A 3-D U-Net of MONAI
+is trained on the source volumes and written as a bundle's folder. Pool and test volumes get another
+contrast (`shifted`) and make a cohort of their own. There the simulated clinician answers the
+batches of two projects, one that starts from the bundle (`init --model`) and one that starts from
+nothing, as in `activeseg benchmark`. The goal is 95 % of the Dice that the built-in network reaches
+with the whole labelled pool of that cohort. Each run that has ended is one line of the file; what
+was stopped goes on where it was when the same command is given again. Prints a table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import shutil
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from monai.losses import DiceCELoss
+from monai.networks.nets import UNet
+
+from activeseg.cohort import Cohort, open_cohort, write_image
+from activeseg.files import atomic_path, make_folder, write_json
+from activeseg.loop.arm import ArmPlan, run_arm
+from activeseg.loop.evaluation import Quality, evaluate
+from activeseg.loop.full import run_full
+from activeseg.loop.measures import minutes_to, without_patients
+from activeseg.loop.split import only
+from activeseg.model.bundle import open_bundle
+from activeseg.model.foreign import ForeignModel
+from activeseg.model.network import seeded
+from activeseg.model.opened import output_channels, try_out
+from activeseg.model.training import Recipe
+from activeseg.progress import Silent
+from activeseg.project import Project
+from activeseg.project.beginning import begin
+from activeseg.project.scans import cohort_network, scan_for
+from activeseg.project.scoring import Scoring
+from activeseg.sampling import DEFAULT_STRATEGY
+
+RUNS = ("full", "nothing", "bundle")
+
+GAMMA, KNEE, FOLD = 0.5, 0.75, 0.5
+"""Of `shifted`: so strong that the bundle as it came loses most of its Dice, but not all of it."""
+
+BIAS, NOISE = 0.5, 0.03
+"""Largest change of the brightness from one side of a volume to the other, and of each voxel."""
+
+WINDOW = (40, 56, 40)
+"""Voxels that the bundle's network sees at once, along R, A and S."""
+
+BATCH, RATE = 2, 2e-3
+"""Of the bundle's training: windows a step, and the peak of its one-cycle schedule."""
+
+GOAL = 0.95
+
+
+def main() -> None:
+    """Run what is missing and print the table."""
+    a = _arguments()
+    os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that are spawned below
+    done = [json.loads(line) for line in a.out.read_text().splitlines()] if a.out.is_file() else []
+    known = {(each["run"], each["seed"]) for each in done}
+    jobs = [(run, seed) for seed in range(a.seeds) for run in RUNS if (run, seed) not in known]
+    for seed in sorted({seed for _, seed in jobs}):  # what the runs of a seed share
+        _shifted_cohort(a, seed)
+        _bundle(a, seed)
+    spawned = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(a.processes, mp_context=spawned) as processes:
+        running = [processes.submit(_run, a, *job) for job in jobs]
+        for each in as_completed(running):
+            done.append(each.result())
+            with a.out.open("a") as file:
+                file.write(json.dumps(done[-1]) + "\n")
+            print(f"{done[-1]['run']}, seed {done[-1]['seed']} ended", flush=True)
+    _print_table(done)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cohort", type=Path, required=True)
+    parser.add_argument("--structures", type=lambda text: tuple(text.split(",")), default=())
+    parser.add_argument("--work", type=Path, default=Path("bundle-work"), help="scratch folder")
+    parser.add_argument("--out", type=Path, default=Path("bundle.jsonl"))
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--source", type=int, default=60)
+    parser.add_argument("--pool", type=int, default=60)
+    parser.add_argument("--test", type=int, default=80)
+    parser.add_argument("--minutes", type=_numbers, default=(5.0, 5.0, 10.0, 20.0))
+    parser.add_argument("--steps", type=int, default=Recipe().steps, help="of the built-in network")
+    parser.add_argument("--bundle-steps", type=int, default=600)
+    parser.add_argument("--processes", type=int, default=1)
+    return parser.parse_args()
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(each) for each in text.split(","))
+
+
+def _parts(a: argparse.Namespace, cohort: Cohort, seed: int) -> dict[str, tuple[str, ...]]:
+    """Ids of source, pool and test volumes."""
+    ids = sorted(volume.id for volume in cohort.volumes if volume.label is not None)
+    if len(ids) < a.source + a.pool + a.test:
+        raise SystemExit(f"{len(ids)} labelled volumes; give smaller --source, --pool and --test")
+    order = [ids[k] for k in np.random.default_rng(seed).permutation(len(ids))]
+    ends = np.cumsum([0, a.source, a.pool, a.test])
+    names = ("source", "pool", "test")
+    return {name: tuple(sorted(order[ends[k] : ends[k + 1]])) for k, name in enumerate(names)}
+
+
+def shifted(image: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """An image of another contrast: what was bright is darker than what was of middle grey.
+
+    Grey values between the 0.5th and the 99.5th percentile, as x from 0 to 1, become
+    x ** `GAMMA`; what is then above `KNEE` goes down again, `FOLD` for each 1 above it. A plane
+    through the volume makes one side brighter than the other, by up to `BIAS` each way; then
+    noise, and another scale.
+    """
+    low, high = np.percentile(image, (0.5, 99.5))
+    grey = np.clip((image - low) / max(high - low, 1e-6), 0, 1) ** GAMMA
+    grey = np.where(grey > KNEE, KNEE - FOLD * (grey - KNEE), grey)
+    slope = rng.normal(size=3)
+    slope *= BIAS / np.abs(slope).sum()
+    sides = [s * np.linspace(-1, 1, n) for s, n in zip(slope, image.shape, strict=True)]
+    bias = 1 + sides[0][:, None, None] + sides[1][:, None] + sides[2]
+    changed = 50 + 400 * (grey * bias + rng.normal(0, NOISE, image.shape))
+    return np.asarray(changed, dtype=np.float32)
+
+
+def _shifted_cohort(a: argparse.Namespace, seed: int) -> Path:
+    """The folder of pool and test volumes in their other contrast; made where it is not there."""
+    folder = Path(a.work) / f"seed-{seed}" / "cohort"
+    if (folder / "dataset.json").is_file():  # written last
+        return folder
+    cohort = open_cohort(a.cohort, a.structures)
+    parts = _parts(a, cohort, seed)
+    for name in ("images", "labels"):
+        make_folder(folder / name)
+    for number, each in enumerate((*parts["pool"], *parts["test"])):
+        volume = cohort.volume(each)
+        assert volume.label is not None  # `_parts` has looked
+        image = shifted(cohort.read_image(each), np.random.default_rng([seed, number]))
+        write_image(folder / "images" / f"{each}.nii.gz", image, volume.geometry)
+        shutil.copy(volume.label, folder / "labels" / f"{each}.nii.gz")
+    labels = {structure.name: structure.value for structure in cohort.structures}
+    described = {"channel_names": {"0": "MRI"}, "labels": {"background": 0, **labels}}
+    write_json(folder / "dataset.json", described)
+    return folder
+
+
+def _bundle(a: argparse.Namespace, seed: int) -> Path:
+    """The folder of a bundle that learned from the source volumes; trained where it is missing."""
+    folder = Path(a.work) / f"seed-{seed}" / "bundle"
+    weights = folder / "models" / "model.pt"
+    if weights.is_file():  # written last
+        return folder
+    cohort = open_cohort(a.cohort, a.structures)
+    names = [structure.name for structure in cohort.structures]
+    for name in ("configs", "models"):
+        make_folder(folder / name)
+    metadata, inference = _described(names)
+    write_json(folder / "configs" / "metadata.json", metadata)
+    write_json(folder / "configs" / "inference.json", inference)
+    with seeded(seed):
+        fresh = UNet(**{name: value for name, value in _network(names).items() if name[0] != "_"})
+        draft = folder.with_name("draft")
+        shutil.copytree(folder, draft, dirs_exist_ok=True)
+        torch.save(fresh.state_dict(), draft / "models" / "model.pt")
+        source = only(cohort, _parts(a, cohort, seed)["source"])
+        model = _opened(draft, source)
+        begun = time.perf_counter()
+        _train(model, source, a.bundle_steps, seed)
+    print(f"bundle of seed {seed}: {time.perf_counter() - begun:.0f} s", flush=True)
+    shutil.rmtree(draft)
+    with atomic_path(weights) as temporary:
+        torch.save(model.network.state_dict(), temporary)
+    return folder
+
+
+def _network(names: list[str]) -> dict[str, Any]:
+    """`network_def` of the bundle."""
+    return {
+        "_target_": "UNet",
+        "spatial_dims": 3,
+        "in_channels": 1,
+        "out_channels": 1 + len(names),
+        "channels": [16, 32, 64, 128],
+        "strides": [2, 2, 2],
+        "num_res_units": 2,
+        "norm": "batch",
+        "dropout": 0.1,
+    }
+
+
+def _described(names: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Metadata and inference configuration of the bundle."""
+    outputs = {str(k): name for k, name in enumerate(["background", *names])}
+    metadata = {
+        "network_data_format": {
+            "inputs": {
+                "image": {"num_channels": 1, "modality": "MR", "spatial_shape": list(WINDOW)}
+            },
+            "outputs": {"pred": {"num_channels": len(outputs), "channel_def": outputs}},
+        }
+    }
+    before = [
+        {"_target_": "LoadImaged", "keys": "image"},
+        {"_target_": "EnsureChannelFirstd", "keys": "image"},
+        {"_target_": "Orientationd", "keys": "image", "axcodes": "RAS"},
+        {"_target_": "NormalizeIntensityd", "keys": "image"},
+    ]
+    inferer = {"_target_": "SlidingWindowInferer", "roi_size": list(WINDOW), "overlap": 0.5}
+    after = [{"_target_": "Activationsd", "keys": "pred", "softmax": True}]
+    inference = {
+        "network_def": _network(names),
+        "preprocessing": {"_target_": "Compose", "transforms": before},
+        "inferer": inferer,
+        "postprocessing": {"_target_": "Compose", "transforms": after},
+    }
+    return metadata, inference
+
+
+def _opened(folder: Path, cohort: Cohort) -> ForeignModel:
+    """A bundle as the engine opens it."""
+    opened = open_bundle(folder, trusted=False)
+    answers = try_out(opened)
+    names = [structure.name for structure in cohort.structures]
+    channels = output_channels(opened, answers, names, {})
+    return ForeignModel(opened, answers, channels, cohort_network(cohort, "auto"), "cpu")
+
+
+def _train(model: ForeignModel, source: Cohort, steps: int, seed: int) -> None:
+    """Train the network of a fresh bundle on whole labelled volumes, window by window."""
+    volumes = [_shown(model, source, volume.id) for volume in source.volumes]
+    rng = np.random.default_rng(seed)
+    network = model.network
+    loss_of = DiceCELoss(to_onehot_y=True, softmax=True, include_background=False)
+    optimiser = torch.optim.AdamW(network.parameters(), RATE)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, RATE, total_steps=max(20, steps + 1), pct_start=0.1
+    )
+    for _ in range(steps):
+        drawn = [_window(*volumes[k], rng) for k in rng.integers(len(volumes), size=BATCH)]
+        network.train()
+        loss = loss_of(
+            network(torch.stack([image for image, _ in drawn])),
+            torch.stack([label for _, label in drawn]),
+        )
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+
+
+def _shown(model: ForeignModel, cohort: Cohort, volume: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Image and classes `[1, ...]` of a volume as the network is shown it."""
+    shown = model.show(scan_for(model, cohort, volume, "auto"))
+    label = cohort.volume(volume).geometry.to_canonical(cohort.read_label(volume))
+    classes = np.zeros(label.shape, dtype=np.int64)
+    for channel, structure in enumerate(cohort.structures, start=1):
+        classes[label == structure.value] = channel
+    return shown.image, shown.frame.turned(torch.from_numpy(classes[None]))
+
+
+def _window(
+    image: torch.Tensor, label: torch.Tensor, rng: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """A window anywhere in a volume, padded where it is smaller, of other grey values."""
+    sides: list[slice] = [slice(None)]
+    pads: list[int] = []
+    for size, count in zip(WINDOW, image.shape[1:], strict=True):
+        start = int(rng.integers(max(0, count - size) + 1))
+        sides.append(slice(start, start + size))
+        before = int(rng.integers(max(0, size - count) + 1))
+        pads = [before, max(0, size - count) - before, *pads]
+    changed = image[tuple(sides)] * rng.uniform(0.8, 1.2) + rng.uniform(-0.2, 0.2)
+    return tuple(torch.nn.functional.pad(each, pads) for each in (changed, label[tuple(sides)]))
+
+
+def _run(a: argparse.Namespace, run: str, seed: int) -> dict[str, Any]:
+    """One run, or what is left of it."""
+    torch.set_num_threads(1)
+    begun = time.perf_counter()
+    found = _full(a, seed) if run == "full" else _arm(a, run, seed)
+    took = round(time.perf_counter() - begun)
+    return {"run": run, "seed": seed, **found, "seconds": took}
+
+
+def _plan(a: argparse.Namespace, run: str, seed: int) -> ArmPlan:
+    cohort = open_cohort(_shifted_cohort(a, seed), a.structures)
+    parts = _parts(a, open_cohort(a.cohort, a.structures), seed)
+    folder = Path(a.work) / f"seed-{seed}" / "runs" / run
+    return ArmPlan(
+        folder=folder / "project",
+        records=folder / "records",
+        cohort=cohort,
+        pool=parts["pool"],
+        test=parts["test"],
+        strategy=DEFAULT_STRATEGY,
+        minutes=a.minutes,
+        plane_policy="auto",
+        seed=seed,
+        recipe=Recipe(steps=a.steps),
+        scoring=Scoring(),
+    )
+
+
+def _full(a: argparse.Namespace, seed: int) -> dict[str, Any]:
+    """The built-in network with the whole labelled pool."""
+    return {"dice": run_full(_plan(a, "full", seed), Silent()).dice}
+
+
+def _arm(a: argparse.Namespace, run: str, seed: int) -> dict[str, Any]:
+    """The curve of a project; from the bundle it begins with what the bundle knows as it came."""
+    plan = _plan(a, run, seed)
+    found: dict[str, Any] = {}
+    before: list[dict[str, Any]] = []
+    if run == "bundle":
+        came = _begun(a, plan, seed)
+        before = [{"minutes": 0.0, "dice": came.dice, "slices": 0}]
+        original = open_cohort(a.cohort, a.structures)
+        model = _opened(_bundle(a, seed), original)
+        known = evaluate(model, only(original, plan.test), "auto", Silent())
+        found["dice_unshifted"] = known.dice
+    run_of = run_arm(plan, Silent())
+    return found | {"curve": before + without_patients(run_of.curve)}
+
+
+def _begun(a: argparse.Namespace, plan: ArmPlan, seed: int) -> Quality:
+    """Make the project that starts from the bundle; how good that is on the test volumes."""
+    pool = only(plan.cohort, plan.pool)
+    bundle = _bundle(a, seed).absolute()
+    if not (plan.folder / "project.json").is_file():
+        start = begin(str(bundle), pool, plan.plane_policy, {}, trusted=False)
+        Project.create(
+            plan.folder, pool, plan.plane_policy, plan.strategy, plan.seed, str(bundle), start
+        )
+    test = only(plan.cohort, plan.test)
+    return evaluate(_opened(bundle, test), test, plan.plane_policy, Silent())
+
+
+def _print_table(done: list[dict[str, Any]]) -> None:
+    """Dice by minutes, and minutes to the goal, of each run."""
+    runs = {(each["run"], each["seed"]): each for each in done}
+    print("| seed | start | Dice of the full pool | Dice at minutes | M95 |")
+    print("|---|---|---|---|---|")
+    for seed in sorted({seed for _, seed in runs}):
+        full = runs.get(("full", seed))
+        for name in RUNS[1:]:
+            arm = runs.get((name, seed))
+            if full is None or arm is None:
+                continue
+            goal = minutes_to(arm["curve"], GOAL * full["dice"])
+            curve = ", ".join(f"{p['dice']:.3f} at {p['minutes']:.1f}" for p in arm["curve"])
+            last = arm["curve"][-1]["minutes"]
+            said = f"{goal:.1f}" if goal is not None else f"more than {last:.1f}"
+            print(f"| {seed} | {name} | {full['dice']:.3f} | {curve} | {said} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,11 +24,12 @@ from activeseg.errors import ModelError
 from activeseg.keys import Plane
 from activeseg.model.foreign import ForeignModel
 from activeseg.model.frame import along
-from activeseg.model.network import STRIDE, NetworkConfig
+from activeseg.model.network import STRIDE, NetworkConfig, load, pick_device
+from activeseg.model.opened import Opened
 from activeseg.model.scan import Box, Scan, axis_of
 from activeseg.model.slices import resize
 
-__all__ = ["bottleneck", "slice_bottlenecks", "volume_bottlenecks"]
+__all__ = ["SliceNetwork", "bottleneck", "check_bottleneck", "volume_bottlenecks"]
 
 Features = npt.NDArray[np.float32]
 
@@ -40,7 +43,7 @@ class _Smallest(TorchDispatchMode):
     """Keeps the last of the smallest maps of a pass."""
 
     def __init__(self, batch: int, dimensions: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._batch = batch
         self._dimensions = dimensions
         self.voxels = math.inf
@@ -92,37 +95,66 @@ def bottleneck(network: nn.Module, images: torch.Tensor, where: str) -> torch.Te
     return watch.found.float().cpu()
 
 
-def slice_bottlenecks(
-    network: nn.Module, config: NetworkConfig, scan: Scan, plane: Plane, where: str
-) -> Features:
-    """Features `[slices, C]` from a network of slices: the mean of the map of each.
+def check_bottleneck(opened: Opened) -> None:
+    """Show a foreign network a window of noise.
 
-    Args:
-        network: The built-in network, in evaluation mode.
-        config: What it was built for.
-        scan: The scan.
-        plane: The plane.
-        where: As in `bottleneck`.
+    Raises:
+        ModelError: As `bottleneck`.
     """
-    device = next(network.parameters()).device
-    count = scan.shape[axis_of(plane)]
-    together = max(1, _PIXELS_AT_ONCE * count // math.prod(scan.shape))
-    found = []
-    for first in range(0, count, together):
-        indices = range(first, min(first + together, count))
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.rand((1, 1, *opened.description.window), generator=generator)
+    bottleneck(opened.network.eval(), noise, opened.where)
+
+
+@dataclass(frozen=True)
+class SliceNetwork:
+    """The built-in network of a checkpoint.
+
+    Attributes:
+        network: The network, in evaluation mode.
+        config: What it was built for.
+        where: Its file, for messages.
+    """
+
+    network: nn.Module
+    config: NetworkConfig
+    where: str
+
+    @classmethod
+    def read(cls, path: Path) -> SliceNetwork:
+        """Read a checkpoint.
+
+        Raises:
+            ModelError: If it cannot be read.
+        """
+        network, config, _ = load(path)
+        return cls(network.to(pick_device()).eval(), config, str(path))
+
+    def bottlenecks(self, scan: Scan, plane: Plane) -> Features:
+        """Features `[slices, C]`: of each slice the mean of the bottleneck's map."""
+        count = scan.shape[axis_of(plane)]
+        together = max(1, _PIXELS_AT_ONCE * count // math.prod(scan.shape))
+        starts = range(0, count, together)
+        found = [
+            self._means(scan, plane, range(first, min(first + together, count))) for first in starts
+        ]
+        features: Features = torch.cat(found).numpy()
+        return features
+
+    def _means(self, scan: Scan, plane: Plane, indices: range) -> torch.Tensor:
+        """Features `[n, C]` of some slices."""
         stacks = torch.from_numpy(scan.seen(plane, indices))
-        pixels = resize(stacks, scan.pixel_mm(plane), config.pixel_mm)
-        real = tuple(pixels.shape[2:])
+        pixels = resize(stacks, scan.pixel_mm(plane), self.config.pixel_mm)
+        real = (pixels.shape[2], pixels.shape[3])
         # Two cells at least, as a map of one voxel is passed over.
         rows, columns = (max(2 * STRIDE, -(-size // STRIDE) * STRIDE) for size in real)
         far = (0, columns - real[1], 0, rows - real[0])
         padded = nn.functional.pad(pixels, far, mode="replicate")
-        maps = bottleneck(network, padded.to(device), where)
-        for axis, (size, all_of_it) in enumerate(zip(real, (rows, columns), strict=True), start=2):
-            maps = maps.index_select(axis, _inside(maps.shape[axis], all_of_it, 0, size))
-        found.append(maps.mean(dim=(2, 3)))
-    features: Features = torch.cat(found).numpy()
-    return features
+        device = next(self.network.parameters()).device
+        maps = bottleneck(self.network, padded.to(device), self.where)
+        for axis, (size, padded_to) in enumerate(zip(real, (rows, columns), strict=True), start=2):
+            maps = maps.index_select(axis, _inside(maps.shape[axis], padded_to, 0, size))
+        return maps.mean(dim=(2, 3))
 
 
 def volume_bottlenecks(model: ForeignModel, scan: Scan) -> dict[Plane, Features]:
@@ -193,7 +225,8 @@ def _padded(image: torch.Tensor, window: Sequence[int]) -> tuple[torch.Tensor, l
     Returns:
         The window, and the voxels before the part along each axis.
     """
-    lead, pads = [], []
+    lead: list[int] = []
+    pads: list[int] = []
     for size, count in zip(window, image.shape[1:], strict=True):
         lead.append((size - count) // 2)
         pads = [lead[-1], size - count - lead[-1], *pads]

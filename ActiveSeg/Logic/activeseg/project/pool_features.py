@@ -1,17 +1,18 @@
-"""The frozen features of the slices that may be asked for, and of those that are annotated."""
+"""The features of the slices that may be asked for, and of those that are annotated."""
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import partial
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from activeseg.cohort import Cohort
+from activeseg.cohort import Cohort, CohortVolume
 from activeseg.keys import Plane, SliceKey
 from activeseg.model.features import (
     slice_centrality,
@@ -19,14 +20,46 @@ from activeseg.model.features import (
     slice_information,
     texture_energy,
 )
-from activeseg.model.scan import make_scan
+from activeseg.model.scan import Scan, make_scan
 from activeseg.progress import Progress
-from activeseg.project.screening import Measured, measured, screened
-from activeseg.sampling import PLANES, Pool
+from activeseg.project.feature_cache import FeatureCache, file_checksum
+from activeseg.project.feature_source import FROZEN, FeatureSource
+from activeseg.project.screening import RECIPE, Measured, measured, screened
+from activeseg.sampling import Pool
 
-__all__ = ["with_features"]
+__all__ = ["Looking", "VolumeFeatures", "features_of_volume", "with_features"]
 
-Places: TypeAlias = Mapping[tuple[str, Plane], Sequence[int]]
+Features: TypeAlias = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Looking:
+    """How the volumes of a pool are looked at.
+
+    Attributes:
+        source: Who makes the features.
+        screening: Whether each volume is measured as a whole too (`Pool.screened`).
+        cache: Where what is found is kept; None for nowhere.
+    """
+
+    source: FeatureSource = FROZEN
+    screening: bool = True
+    cache: FeatureCache | None = None
+
+
+@dataclass(frozen=True)
+class VolumeFeatures:
+    """What is found in one volume.
+
+    Attributes:
+        features: `[slices, D]` of each plane, in canonical order.
+        information: `[slices]` how much there is to see, of each plane.
+        measured: The volume as a whole, where that was asked for.
+    """
+
+    features: Mapping[Plane, Features]
+    information: Mapping[Plane, Features]
+    measured: Measured | None
 
 
 class _Columns:
@@ -56,6 +89,7 @@ def with_features(
     keys: Sequence[SliceKey],
     annotated: Sequence[SliceKey],
     progress: Progress,
+    looking: Looking | None = None,
 ) -> Pool:
     """A pool with the features of its slices and what its images say, each volume read once.
 
@@ -66,60 +100,144 @@ def with_features(
         keys: Its slices, in its order.
         annotated: The annotated slices, in the order of `Pool.annotated`.
         progress: Told about the volumes.
+        looking: How they are looked at; None for frozen features, measured, not kept.
 
     Raises:
-        CohortError: If an image cannot be read.
+        CohortError: If an image cannot be read. ModelError: If a network cannot any more.
     """
+    looking = looking or Looking()
     wanted = [*keys, *annotated]
-    places: dict[tuple[str, Plane], list[int]] = defaultdict(list)
-    canonical = []
+    places: dict[str, dict[Plane, list[int]]] = defaultdict(lambda: defaultdict(list))
+    canonical = np.zeros(len(wanted), dtype=np.intp)
     for place, key in enumerate(wanted):
-        places[key.volume, key.plane].append(place)
+        places[key.volume][key.plane].append(place)
         geometry = cohort.volume(key.volume).geometry
-        canonical.append(geometry.canonical_index(key.plane, key.index))
+        canonical[place] = geometry.canonical_index(key.plane, key.index)
     # Of copies the first is kept: better one that has answers than one that has none.
     answered = {key.volume for key in annotated}
-    volumes = sorted({key.volume for key in wanted}, key=lambda name: (name not in answered, name))
+    volumes = sorted(places, key=lambda name: (name not in answered, name))
     columns = _Columns(len(wanted))
-    look = partial(_look_at, cohort, plane_policy, places, canonical, columns)
-    found = {}
+    found: dict[str, Measured] = {}
     with progress.stage("Looking at volumes", len(volumes)) as stage:
         for volume in volumes:
-            found[volume] = look(volume)
+            each = features_of_volume(cohort, plane_policy, looking, volume)
+            for plane, there in places[volume].items():
+                order = canonical[there]
+                columns.put(there, each.features[plane][order], each.information[plane][order])
+            if each.measured is not None:
+                found[volume] = each.measured
             stage.advance()
     features = columns.features
     if features is None:
         features = np.zeros((0, 1), dtype=np.float32)
+    count = len(keys)
+    judged = screened(found, pool.volumes, keys, canonical[:count]) if looking.screening else None
     return replace(
         pool,
-        features=features[: len(keys)],
-        information=columns.information[: len(keys)],
-        annotated_features=features[len(keys) :],
-        screened=screened(found, pool.volumes, keys, canonical[: len(keys)]),
+        features=features[:count],
+        information=columns.information[:count],
+        annotated_features=features[count:],
+        screened=judged,
     )
 
 
-def _look_at(
-    cohort: Cohort,
-    plane_policy: str,
-    places: Places,
-    canonical: Sequence[int],
-    columns: _Columns,
-    volume: str,
-) -> Measured:
-    """Read one volume, fill in its slices and measure it as a whole."""
-    known = cohort.volume(volume)
-    image = cohort.read_image(volume)
-    planes = known.geometry.planes(plane_policy)
-    scan = make_scan(image, known.geometry, known.modality, planes)
-    energies = []
-    for plane in PLANES:
-        there = places.get((volume, plane))
-        if there is None:
-            continue
-        order = [canonical[place] for place in there]
-        features = slice_features(scan, plane)
-        worth = slice_information(scan, plane)
-        columns.put(there, features[order], (worth * slice_centrality(len(worth)))[order])
-        energies.append(texture_energy(features))
-    return measured(image, known, planes, np.concatenate(energies).mean(axis=0))
+def features_of_volume(
+    cohort: Cohort, plane_policy: str, looking: Looking, volume: str
+) -> VolumeFeatures:
+    """Look at one volume, or at what is known of it from before.
+
+    Its image is read only where something is not known. All arguments and the result can be sent
+    between processes.
+
+    Raises:
+        CohortError: If the image cannot be read. ModelError: If a network cannot any more.
+    """
+    seen = _Seen(cohort, cohort.volume(volume), plane_policy)
+    slices = _kept(seen, looking, "slices", looking.source.identity)
+    if slices is None:
+        slices = seen.slices(looking.source)
+        _keep(slices, seen, looking, "slices", looking.source.identity)
+    whole = None
+    if looking.screening:
+        arrays = _kept(seen, looking, "screening", str(RECIPE))
+        if arrays is None:
+            frozen = slices if looking.source == FROZEN else None
+            whole = seen.measured(frozen)
+            _keep(whole.to_arrays(), seen, looking, "screening", str(RECIPE))
+        else:
+            whole = Measured.from_arrays(arrays)
+    return VolumeFeatures(
+        features={plane: slices[f"features {plane.value}"] for plane in seen.planes},
+        information={plane: slices[f"information {plane.value}"] for plane in seen.planes},
+        measured=whole,
+    )
+
+
+class _Seen:
+    """One volume, of which no more is read than is asked for."""
+
+    def __init__(self, cohort: Cohort, volume: CohortVolume, plane_policy: str) -> None:
+        self._cohort = cohort
+        self._volume = volume
+        self.planes = volume.geometry.planes(plane_policy)
+
+    @cached_property
+    def image(self) -> npt.NDArray[np.float32]:
+        """Grey values as they are in the file, native array `[k, j, i]`."""
+        return self._cohort.read_image(self._volume.id)
+
+    @cached_property
+    def scan(self) -> Scan:
+        """As the frozen filters see it."""
+        volume = self._volume
+        return make_scan(self.image, volume.geometry, volume.modality, self.planes)
+
+    @cached_property
+    def content(self) -> tuple[str, ...]:
+        """What everything follows from that is found in it."""
+        checksum = file_checksum(self._volume)
+        if checksum is None:
+            pixels = np.ascontiguousarray(self.image)
+            checksum = f"pixels {hashlib.sha256(pixels.data).hexdigest()}"
+        geometry = str(sorted(self._volume.geometry.to_json().items()))
+        planes = " ".join(plane.value for plane in self.planes)
+        return (checksum, geometry, self._volume.modality, planes)
+
+    def slices(self, source: FeatureSource) -> dict[str, npt.NDArray[Any]]:
+        """Features and information of its slices, by plane."""
+        found: dict[str, npt.NDArray[Any]] = {}
+        for plane, features in source.of(self.image, self._volume, self.scan).items():
+            worth = slice_information(self.scan, plane)
+            found[f"features {plane.value}"] = features
+            found[f"information {plane.value}"] = worth * slice_centrality(len(worth))
+        return found
+
+    def measured(self, frozen: Mapping[str, npt.NDArray[Any]] | None) -> Measured:
+        """The volume as a whole; from its frozen features, where they are known."""
+        energies = [
+            texture_energy(
+                slice_features(self.scan, plane)
+                if frozen is None
+                else frozen[f"features {plane.value}"]
+            )
+            for plane in self.planes
+        ]
+        texture = np.concatenate(energies).mean(axis=0)
+        return measured(self.image, self._volume, self.planes, texture)
+
+
+def _kept(
+    seen: _Seen, looking: Looking, kind: str, recipe: str
+) -> dict[str, npt.NDArray[Any]] | None:
+    """What was found before; None if nothing was."""
+    if looking.cache is None:
+        return None
+    return looking.cache.read(kind, *seen.content, recipe)
+
+
+def _keep(
+    arrays: Mapping[str, npt.NDArray[Any]], seen: _Seen, looking: Looking, kind: str, recipe: str
+) -> None:
+    """Keep what was found for the next time."""
+    if looking.cache is not None:
+        looking.cache.keep(arrays, kind, *seen.content, recipe)

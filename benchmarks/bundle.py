@@ -27,25 +27,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from monai.losses import DiceCELoss
-from monai.networks.nets import UNet
+from trained_bundle import opened, trained_bundle
 
 from activeseg.cohort import Cohort, open_cohort, write_image
-from activeseg.files import atomic_path, make_folder, write_json
+from activeseg.files import make_folder, write_json
 from activeseg.loop.arm import ArmPlan, run_arm
 from activeseg.loop.evaluation import Quality, evaluate
 from activeseg.loop.full import run_full
 from activeseg.loop.measures import minutes_to, without_patients
 from activeseg.loop.split import only
-from activeseg.model.bundle import open_bundle
-from activeseg.model.foreign import ForeignModel
-from activeseg.model.network import seeded
-from activeseg.model.opened import output_channels, try_out
 from activeseg.model.training import Recipe
 from activeseg.progress import Silent
 from activeseg.project import Project
 from activeseg.project.beginning import begin
-from activeseg.project.scans import cohort_network, scan_for
 from activeseg.project.scoring import Scoring
 from activeseg.sampling import DEFAULT_STRATEGY
 
@@ -56,12 +50,6 @@ GAMMA, KNEE, FOLD = 0.5, 0.75, 0.5
 
 BIAS, NOISE = 0.5, 0.03
 """Largest change of the brightness from one side of a volume to the other, and of each voxel."""
-
-WINDOW = (40, 56, 40)
-"""Voxels that the bundle's network sees at once, along R, A and S."""
-
-BATCH, RATE = 2, 2e-3
-"""Of the bundle's training: windows a step, and the peak of its one-cycle schedule."""
 
 GOALS = (0.90, 0.95)
 """Shares of the full pool's Dice to which minutes are counted."""
@@ -164,131 +152,10 @@ def _shifted_cohort(a: argparse.Namespace, seed: int) -> Path:
 
 def _bundle(a: argparse.Namespace, seed: int) -> Path:
     """The folder of a bundle that learned from the source volumes; trained where it is missing."""
-    folder = Path(a.work) / f"seed-{seed}" / "bundle"
-    weights = folder / "models" / "model.pt"
-    if weights.is_file():  # written last
-        return folder
     cohort = open_cohort(a.cohort, a.structures)
-    names = [structure.name for structure in cohort.structures]
-    for name in ("configs", "models"):
-        make_folder(folder / name)
-    metadata, inference = _described(names)
-    write_json(folder / "configs" / "metadata.json", metadata)
-    write_json(folder / "configs" / "inference.json", inference)
-    with seeded(seed):
-        fresh = UNet(**{name: value for name, value in _network(names).items() if name[0] != "_"})
-        draft = folder.with_name("draft")
-        shutil.copytree(folder, draft, dirs_exist_ok=True)
-        torch.save(fresh.state_dict(), draft / "models" / "model.pt")
-        source = only(cohort, _parts(a, cohort, seed)["source"])
-        model = _opened(draft, source)
-        begun = time.perf_counter()
-        _train(model, source, a.bundle_steps, seed)
-    print(f"bundle of seed {seed}: {time.perf_counter() - begun:.0f} s", flush=True)
-    shutil.rmtree(draft)
-    with atomic_path(weights) as temporary:
-        torch.save(model.network.state_dict(), temporary)
-    return folder
-
-
-def _network(names: list[str]) -> dict[str, Any]:
-    """`network_def` of the bundle."""
-    return {
-        "_target_": "UNet",
-        "spatial_dims": 3,
-        "in_channels": 1,
-        "out_channels": 1 + len(names),
-        "channels": [16, 32, 64, 128],
-        "strides": [2, 2, 2],
-        "num_res_units": 2,
-        "norm": "batch",
-        "dropout": 0.1,
-    }
-
-
-def _described(names: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Metadata and inference configuration of the bundle."""
-    outputs = {str(k): name for k, name in enumerate(["background", *names])}
-    metadata = {
-        "network_data_format": {
-            "inputs": {
-                "image": {"num_channels": 1, "modality": "MR", "spatial_shape": list(WINDOW)}
-            },
-            "outputs": {"pred": {"num_channels": len(outputs), "channel_def": outputs}},
-        }
-    }
-    before = [
-        {"_target_": "LoadImaged", "keys": "image"},
-        {"_target_": "EnsureChannelFirstd", "keys": "image"},
-        {"_target_": "Orientationd", "keys": "image", "axcodes": "RAS"},
-        {"_target_": "NormalizeIntensityd", "keys": "image"},
-    ]
-    inferer = {"_target_": "SlidingWindowInferer", "roi_size": list(WINDOW), "overlap": 0.5}
-    after = [{"_target_": "Activationsd", "keys": "pred", "softmax": True}]
-    inference = {
-        "network_def": _network(names),
-        "preprocessing": {"_target_": "Compose", "transforms": before},
-        "inferer": inferer,
-        "postprocessing": {"_target_": "Compose", "transforms": after},
-    }
-    return metadata, inference
-
-
-def _opened(folder: Path, cohort: Cohort) -> ForeignModel:
-    """A bundle as the engine opens it."""
-    opened = open_bundle(folder, trusted=False)
-    answers = try_out(opened)
-    names = [structure.name for structure in cohort.structures]
-    channels = output_channels(opened, answers, names, {})
-    return ForeignModel(opened, answers, channels, cohort_network(cohort, "auto"), "cpu")
-
-
-def _train(model: ForeignModel, source: Cohort, steps: int, seed: int) -> None:
-    """Train the network of a fresh bundle on whole labelled volumes, window by window."""
-    volumes = [_shown(model, source, volume.id) for volume in source.volumes]
-    rng = np.random.default_rng(seed)
-    network = model.network
-    loss_of = DiceCELoss(to_onehot_y=True, softmax=True, include_background=False)
-    optimiser = torch.optim.AdamW(network.parameters(), RATE)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, RATE, total_steps=max(20, steps + 1), pct_start=0.1
-    )
-    for _ in range(steps):
-        drawn = [_window(*volumes[k], rng) for k in rng.integers(len(volumes), size=BATCH)]
-        network.train()
-        loss = loss_of(
-            network(torch.stack([image for image, _ in drawn])),
-            torch.stack([label for _, label in drawn]),
-        )
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-
-
-def _shown(model: ForeignModel, cohort: Cohort, volume: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Image and classes `[1, ...]` of a volume as the network is shown it."""
-    shown = model.show(scan_for(model, cohort, volume, "auto"))
-    label = cohort.volume(volume).geometry.to_canonical(cohort.read_label(volume))
-    classes = np.zeros(label.shape, dtype=np.int64)
-    for channel, structure in enumerate(cohort.structures, start=1):
-        classes[label == structure.value] = channel
-    return shown.image, shown.frame.turned(torch.from_numpy(classes[None]))
-
-
-def _window(
-    image: torch.Tensor, label: torch.Tensor, rng: np.random.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """A window anywhere in a volume, padded where it is smaller, of other grey values."""
-    sides: list[slice] = [slice(None)]
-    pads: list[int] = []
-    for size, count in zip(WINDOW, image.shape[1:], strict=True):
-        start = int(rng.integers(max(0, count - size) + 1))
-        sides.append(slice(start, start + size))
-        before = int(rng.integers(max(0, size - count) + 1))
-        pads = [before, max(0, size - count) - before, *pads]
-    changed = image[tuple(sides)] * rng.uniform(0.8, 1.2) + rng.uniform(-0.2, 0.2)
-    return tuple(torch.nn.functional.pad(each, pads) for each in (changed, label[tuple(sides)]))
+    source = only(cohort, _parts(a, cohort, seed)["source"])
+    folder = Path(a.work) / f"seed-{seed}" / "bundle"
+    return trained_bundle(folder, source, a.bundle_steps, seed)
 
 
 def _run(a: argparse.Namespace, run: str, seed: int) -> dict[str, Any]:
@@ -333,7 +200,7 @@ def _arm(a: argparse.Namespace, run: str, seed: int) -> dict[str, Any]:
         came = _begun(a, plan, seed)
         before = [{"minutes": 0.0, "dice": came.dice, "slices": 0}]
         original = open_cohort(a.cohort, a.structures)
-        model = _opened(_bundle(a, seed), original)
+        model = opened(_bundle(a, seed), original)
         known = evaluate(model, only(original, plan.test), "auto", Silent())
         found["dice_unshifted"] = known.dice
     run_of = run_arm(plan, Silent())
@@ -350,7 +217,7 @@ def _begun(a: argparse.Namespace, plan: ArmPlan, seed: int) -> Quality:
             plan.folder, pool, plan.plane_policy, plan.strategy, plan.seed, str(bundle), start
         )
     test = only(plan.cohort, plan.test)
-    return evaluate(_opened(bundle, test), test, plan.plane_policy, Silent())
+    return evaluate(opened(bundle, test), test, plan.plane_policy, Silent())
 
 
 def _print_table(done: list[dict[str, Any]]) -> None:

@@ -18,7 +18,7 @@ from activeseg.progress import Silent
 from activeseg.project import pool_features
 from activeseg.project.feature_cache import FeatureCache
 from activeseg.project.feature_source import FROZEN, FeatureSource
-from activeseg.project.pool_features import Looking, VolumeFeatures, features_of_volume
+from activeseg.project.pool_features import Look, Looking, VolumeFeatures, features_of_volume
 from activeseg.project.screening import Measured, reads_screening
 from activeseg.sampling import STRATEGIES
 from activeseg.worklist.choice import WorklistRequest, choose_worklist
@@ -34,6 +34,10 @@ def cohort(tmp_path: Path, request: pytest.FixtureRequest) -> Cohort:
 @pytest.fixture
 def looking(tmp_path: Path) -> Looking:
     return Looking(cache=FeatureCache(tmp_path / "cache"))
+
+
+def look_at(cohort: Cohort, planes: str, looking: Looking, volume: str) -> VolumeFeatures:
+    return features_of_volume(Look(cohort, planes, volume, looking))
 
 
 def same(one: VolumeFeatures, other: VolumeFeatures) -> bool:
@@ -66,14 +70,14 @@ def files(looking: Looking) -> list[str]:
 def test_the_second_look_computes_nothing_and_finds_the_same(
     cohort: Cohort, looking: Looking
 ) -> None:
-    bare = features_of_volume(cohort, "all", Looking(), "v01")
-    first = features_of_volume(cohort, "all", looking, "v01")
+    bare = look_at(cohort, "all", Looking(), "v01")
+    first = look_at(cohort, "all", looking, "v01")
     assert files(looking) == ["screening", "slices"]
     with (
         patch.object(FeatureSource, "of", side_effect=AssertionError),
         patch.object(pool_features, "measured", side_effect=AssertionError),
     ):
-        second = features_of_volume(cohort, "all", looking, "v01")
+        second = look_at(cohort, "all", looking, "v01")
     assert same(bare, first)
     assert same(first, second)
     assert set(second.features) == set(Plane)
@@ -82,39 +86,39 @@ def test_the_second_look_computes_nothing_and_finds_the_same(
 
 def test_of_a_known_nifti_not_even_the_image_is_read(tmp_path: Path, looking: Looking) -> None:
     cohort = open_cohort(write_tiny_cohort(tmp_path / "tiny", volumes=1, suffix=".nii.gz"))
-    first = features_of_volume(cohort, "auto", looking, "v00")
+    first = look_at(cohort, "auto", looking, "v00")
     with patch.object(Cohort, "read_image", side_effect=AssertionError):
-        assert same(first, features_of_volume(cohort, "auto", looking, "v00"))
+        assert same(first, look_at(cohort, "auto", looking, "v00"))
 
 
 def test_another_image_in_the_same_place_is_looked_at(cohort: Cohort, looking: Looking) -> None:
-    before = features_of_volume(cohort, "auto", looking, "v00")
+    before = look_at(cohort, "auto", looking, "v00")
     image = cohort.volume("v00").image
     pixels, geometry = read_image_file(image)
     write_image(image, pixels[::-1].copy(), geometry)
-    after = features_of_volume(cohort, "auto", looking, "v00")
+    after = look_at(cohort, "auto", looking, "v00")
     assert not same(before, after)
-    assert same(after, features_of_volume(cohort, "auto", Looking(), "v00"))
+    assert same(after, look_at(cohort, "auto", Looking(), "v00"))
     image.unlink()
     with pytest.raises(CohortError):
-        features_of_volume(cohort, "auto", looking, "v00")
+        look_at(cohort, "auto", looking, "v00")
 
 
 def test_the_same_image_elsewhere_is_known(
     cohort: Cohort, looking: Looking, tmp_path: Path
 ) -> None:
-    first = features_of_volume(cohort, "auto", looking, "v00")
+    first = look_at(cohort, "auto", looking, "v00")
     shutil.copytree(cohort.root, tmp_path / "moved")
     moved = open_cohort(tmp_path / "moved")
     with patch.object(FeatureSource, "of", side_effect=AssertionError):
-        assert same(first, features_of_volume(moved, "auto", looking, "v00"))
+        assert same(first, look_at(moved, "auto", looking, "v00"))
 
 
 @pytest.mark.parametrize("what", ["planes", "modality", "features", "screening"])
 def test_whatever_they_follow_from_counts(
     cohort: Cohort, looking: Looking, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    features_of_volume(cohort, "axial", looking, "v00")
+    look_at(cohort, "axial", looking, "v00")
     planes = "axial"
     if what == "planes":
         planes = "coronal"
@@ -125,26 +129,26 @@ def test_whatever_they_follow_from_counts(
         monkeypatch.setattr("activeseg.project.feature_source.RECIPE", 99)
     else:
         monkeypatch.setattr(pool_features, "RECIPE", 99)
-    again = features_of_volume(cohort, planes, looking, "v00")
+    again = look_at(cohort, planes, looking, "v00")
     both = {"features": ["slices"], "screening": ["screening"]}.get(what, ["screening", "slices"])
     assert files(looking) == sorted(["screening", "slices", *both])
-    assert same(again, features_of_volume(cohort, planes, Looking(), "v00"))
+    assert same(again, look_at(cohort, planes, Looking(), "v00"))
 
 
 def test_damage_is_made_anew(cohort: Cohort, looking: Looking) -> None:
     assert looking.cache is not None
-    first = features_of_volume(cohort, "auto", looking, "v00")
+    first = look_at(cohort, "auto", looking, "v00")
     contents = {file: file.read_bytes() for file in looking.cache.folder.iterdir()}
     for file, content in contents.items():
         file.write_bytes(content[: len(content) // 2])
-    assert same(first, features_of_volume(cohort, "auto", looking, "v00"))
+    assert same(first, look_at(cohort, "auto", looking, "v00"))
     assert {file: file.read_bytes() for file in contents} == contents
 
 
 def test_it_can_be_sent_between_processes(cohort: Cohort, looking: Looking) -> None:
-    sent = pickle.loads(pickle.dumps((cohort, "auto", looking, "v01")))
-    found = pickle.loads(pickle.dumps(features_of_volume(*sent)))
-    assert same(found, features_of_volume(cohort, "auto", Looking(), "v01"))
+    sent = pickle.loads(pickle.dumps(Look(cohort, "auto", "v01", looking)))
+    found = pickle.loads(pickle.dumps(features_of_volume(sent)))
+    assert same(found, look_at(cohort, "auto", Looking(), "v01"))
 
 
 def test_a_volume_is_measured_only_where_that_is_asked_for(
@@ -152,13 +156,13 @@ def test_a_volume_is_measured_only_where_that_is_asked_for(
 ) -> None:
     blind = replace(looking, screening=False)
     with patch.object(pool_features, "measured", side_effect=AssertionError):
-        found = features_of_volume(cohort, "auto", blind, "v00")
+        found = look_at(cohort, "auto", blind, "v00")
     assert found.measured is None
     assert files(looking) == ["slices"]
     # What is known of its slices is enough for the rest, as long as it is the frozen features.
     with patch.object(FeatureSource, "of", side_effect=AssertionError):
-        seen = features_of_volume(cohort, "auto", looking, "v00")
-    assert same(seen, features_of_volume(cohort, "auto", Looking(FROZEN), "v00"))
+        seen = look_at(cohort, "auto", looking, "v00")
+    assert same(seen, look_at(cohort, "auto", Looking(FROZEN), "v00"))
 
 
 def test_one_shot_alone_reads_it() -> None:
@@ -187,9 +191,7 @@ def test_a_worklist_measures_and_keeps_what_it_needs(
 @pytest.mark.parametrize("modality", ["ct", "mr"])
 def test_what_was_measured_comes_back(cohort: Cohort, modality: str) -> None:
     others = tuple(replace(each, modality=modality) for each in cohort.volumes)
-    found = features_of_volume(
-        Cohort(cohort.root, others, cohort.structures), "all", Looking(), "v00"
-    )
+    found = look_at(Cohort(cohort.root, others, cohort.structures), "all", Looking(), "v00")
     assert found.measured is not None
     again = Measured.from_arrays(found.measured.to_arrays())
     assert again.look == found.measured.look

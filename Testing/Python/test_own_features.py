@@ -20,7 +20,7 @@ from activeseg.model.scan import Scan
 from activeseg.progress import Silent
 from activeseg.project.feature_cache import FeatureCache
 from activeseg.project.feature_source import FROZEN, FeatureSource, network_features
-from activeseg.project.pool_features import Looking, features_of_volume
+from activeseg.project.pool_features import Look, Looking, VolumeFeatures, features_of_volume
 from activeseg.worklist.choice import WorklistRequest, choose_worklist
 from small_cohort import IDENTITY
 from tiny_bundle import (
@@ -79,9 +79,13 @@ def write_image_of(folder: Path, canonical: np.ndarray) -> Cohort:
     return open_cohort(folder)
 
 
+def look_at(cohort: Cohort, planes: str, looking: Looking, volume: str) -> VolumeFeatures:
+    return features_of_volume(Look(cohort, planes, volume, looking))
+
+
 def features(source: FeatureSource, cohort: Cohort) -> dict[Plane, np.ndarray]:
     looking = Looking(source, screening=False)
-    return dict(features_of_volume(cohort, "all", looking, cohort.volumes[0].id).features)
+    return dict(look_at(cohort, "all", looking, cohort.volumes[0].id).features)
 
 
 def blocks_of(grey: np.ndarray) -> np.ndarray:
@@ -248,8 +252,8 @@ def test_each_network_has_its_own_place_in_the_cache(tmp_path: Path) -> None:
         bundle = write_bundle(tmp_path / f"b{seed}", unet(seed), UNET)
         sources.append(network_features(str(bundle), cohort, trusted=False))
     for source in (*sources, *sources):
-        found = features_of_volume(cohort, "auto", Looking(source, True, cache), "v00")
-        bare = features_of_volume(cohort, "auto", Looking(source, True), "v00")
+        found = look_at(cohort, "auto", Looking(source, True, cache), "v00")
+        bare = look_at(cohort, "auto", Looking(source, True), "v00")
         for plane, each in bare.features.items():
             assert np.array_equal(each, found.features[plane])
         assert found.measured is not None

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from activeseg.cohort import Cohort, CohortVolume
+from activeseg.cohort import Cohort
 from activeseg.keys import Plane, SliceKey
 from activeseg.model.features import (
     slice_centrality,
@@ -27,7 +27,7 @@ from activeseg.project.feature_source import FROZEN, FeatureSource
 from activeseg.project.screening import RECIPE, Measured, measured, screened
 from activeseg.sampling import Pool
 
-__all__ = ["Looking", "VolumeFeatures", "features_of_volume", "with_features"]
+__all__ = ["Look", "Looking", "VolumeFeatures", "features_of_volume", "with_features"]
 
 Features: TypeAlias = npt.NDArray[np.float32]
 
@@ -45,6 +45,23 @@ class Looking:
     source: FeatureSource = FROZEN
     screening: bool = True
     cache: FeatureCache | None = None
+
+
+@dataclass(frozen=True)
+class Look:
+    """One volume to look at; it can be sent to other processes, as what is found.
+
+    Attributes:
+        cohort: Its cohort, or as much of it as holds the volume.
+        plane_policy: In which planes.
+        volume: Its id.
+        looking: How.
+    """
+
+    cohort: Cohort
+    plane_policy: str
+    volume: str
+    looking: Looking
 
 
 @dataclass(frozen=True)
@@ -116,16 +133,21 @@ def with_features(
     # Of copies the first is kept: better one that has answers than one that has none.
     answered = {key.volume for key in annotated}
     volumes = sorted(places, key=lambda name: (name not in answered, name))
+    # Of the cohort no more than the volume, as a look may have to travel.
+    looks = [
+        Look(replace(cohort, volumes=(cohort.volume(name),)), plane_policy, name, looking)
+        for name in volumes
+    ]
     columns = _Columns(len(wanted))
     found: dict[str, Measured] = {}
     with progress.stage("Looking at volumes", len(volumes)) as stage:
-        for volume in volumes:
-            each = features_of_volume(cohort, plane_policy, looking, volume)
-            for plane, there in places[volume].items():
+        for look in looks:
+            each = features_of_volume(look)
+            for plane, there in places[look.volume].items():
                 order = canonical[there]
                 columns.put(there, each.features[plane][order], each.information[plane][order])
             if each.measured is not None:
-                found[volume] = each.measured
+                found[look.volume] = each.measured
             stage.advance()
     features = columns.features
     if features is None:
@@ -141,18 +163,15 @@ def with_features(
     )
 
 
-def features_of_volume(
-    cohort: Cohort, plane_policy: str, looking: Looking, volume: str
-) -> VolumeFeatures:
+def features_of_volume(look: Look) -> VolumeFeatures:
     """Look at one volume, or at what is known of it from before.
 
-    Its image is read only where something is not known. All arguments and the result can be sent
-    between processes.
+    Its image is read only where something is not known.
 
     Raises:
         CohortError: If the image cannot be read. ModelError: If a network cannot any more.
     """
-    seen = _Seen(cohort, cohort.volume(volume), plane_policy)
+    seen, looking = _Seen(look), look.looking
     slices = _kept(seen, looking, "slices", looking.source.identity)
     if slices is None:
         slices = seen.slices(looking.source)
@@ -176,10 +195,10 @@ def features_of_volume(
 class _Seen:
     """One volume, of which no more is read than is asked for."""
 
-    def __init__(self, cohort: Cohort, volume: CohortVolume, plane_policy: str) -> None:
-        self._cohort = cohort
-        self._volume = volume
-        self.planes = volume.geometry.planes(plane_policy)
+    def __init__(self, look: Look) -> None:
+        self._cohort = look.cohort
+        self._volume = look.cohort.volume(look.volume)
+        self.planes = self._volume.geometry.planes(look.plane_policy)
 
     @cached_property
     def image(self) -> npt.NDArray[np.float32]:

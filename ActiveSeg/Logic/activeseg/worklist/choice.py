@@ -173,7 +173,7 @@ def _offer(
     if cache is not None:
         cache.tidy()
     looking = Looking(source, reads_screening(chosen_by), cache)
-    keys = list(offer.rows)
+    keys = [offer.pool.key(row) for row in range(len(offer.pool))]
     pool = with_features(cohort, request.plane_policy, offer.pool, keys, [], progress, looking)
     return replace(offer, pool=pool)
 

@@ -15,6 +15,8 @@ from in_process import Done, outcome
 # Before numpy and torch are loaded: with a process a core, more threads only get in the way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# What a test finds must not depend on what an earlier run has kept for the user.
+os.environ["ACTIVESEG_CACHE"] = "off"
 
 # The same examples in each run, and no verdict from the machine's speed.
 settings.register_profile("activeseg", deadline=None, derandomize=True)

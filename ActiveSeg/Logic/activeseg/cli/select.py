@@ -31,6 +31,17 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="A=MM,B=MM",
         help="typical diameter of structures, for truer minutes",
     )
+    parser.add_argument(
+        "--features",
+        metavar="MODEL",
+        help="a network whose features tell slices apart: a MONAI bundle's folder, a TorchScript "
+        "file, or a model.pt of activeseg; default: frozen ones",
+    )
+    parser.add_argument(
+        "--trust-code",
+        action="store_true",
+        help="let the code that the network's author put into it run",
+    )
     parser.add_argument("--plane", choices=PLANE_POLICIES, default="auto", help="default: auto")
     parser.add_argument("--seed", type=values.count, default=0, metavar="N", help="default: 0")
     add_places(parser)
@@ -52,6 +63,8 @@ def select(arguments: Namespace) -> int:
         sizes_mm=arguments.sizes,
         plane_policy=arguments.plane,
         seed=arguments.seed,
+        features=arguments.features,
+        trusted=arguments.trust_code,
     )
     progress = progress_of(arguments)
     with workers(arguments, None, arguments.cohort):
@@ -64,6 +77,8 @@ def select(arguments: Namespace) -> int:
         f"{len(worklist.suggestions)} slices, about {worklist.minutes:.1f} of "
         f"{request.minutes:g} minutes ({request.strategy})"
     )
+    if request.features is not None:
+        print(f"features from {request.features}")
     print(covered_line(worklist))
     if worklist.note:
         print(worklist.note)

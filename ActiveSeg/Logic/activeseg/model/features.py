@@ -15,11 +15,15 @@ from activeseg.keys import Plane
 from activeseg.model.scan import Scan, axis_of
 
 __all__ = [
+    "RECIPE",
     "slice_centrality",
     "slice_features",
     "slice_information",
     "texture_energy",
 ]
+
+RECIPE = 1
+"""Of features and information; raise it whenever they change, or a cache gives the former ones."""
 
 _SIDE = 64
 _GRID = 4

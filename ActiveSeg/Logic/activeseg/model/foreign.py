@@ -75,6 +75,7 @@ class ForeignModel(SegmentationModel):
     ) -> None:
         self.config = config
         self.description = opened.description
+        self.where = opened.where
         self.device = pick_device(device)
         self.network = opened.network.to(self.device).eval()
         self._answers = answers

@@ -19,7 +19,15 @@ from activeseg.project.rounds import RoundFiles
 from activeseg.project.scans import cohort_network
 from activeseg.project.start import Start
 
-__all__ = ["begin", "check_fits", "foreign_model", "model_of", "round_model"]
+__all__ = [
+    "begin",
+    "check_fits",
+    "foreign_model",
+    "foreign_start",
+    "model_of",
+    "open_start",
+    "round_model",
+]
 
 
 def begin(
@@ -41,8 +49,8 @@ def begin(
         ModelError: If it cannot be read, is not trusted, or does not fit the cohort.
     """
     path = Path(model)
-    foreign = model != BUILT_IN and (path.is_dir() or is_torchscript(path))
-    if not foreign:
+    start = None if model == BUILT_IN else foreign_start(path, trusted)
+    if start is None:
         for given, name in ((asked, "--map"), (trusted, "--trust-code")):
             if given:
                 raise ModelError(f"{name} is for a MONAI bundle or a TorchScript file, not {model}")
@@ -50,19 +58,7 @@ def begin(
             return None
         return Start.of("checkpoint", path, [path.name], {}, trusted=False)
     names = [structure.name for structure in cohort.structures]
-    if path.is_dir():
-        if not is_bundle(path):
-            raise ModelError(f"{path}: no MONAI bundle; it has no configs/metadata.json")
-        files = bundle_files(path, trusted)
-    elif trusted:
-        files = torchscript_files(path)
-    else:
-        raise ModelError(
-            f"{path}: a TorchScript file, which is code; give --trust-code if you trust its author"
-        )
-    # Checksums first: what is looked at is what was trusted.
-    start = Start.of("bundle" if path.is_dir() else "torchscript", path, files, {}, trusted)
-    opened = _opened(start)
+    opened = open_start(start)
     spacings = [volume.geometry.canonical_spacing for volume in cohort.volumes]
     check_fit(opened, cohort.volumes[0].modality, spacings)
     answers = try_out(opened)
@@ -72,6 +68,31 @@ def begin(
     return Start(start.kind, start.path, start.files, channels, trusted)
 
 
+def foreign_start(path: Path, trusted: bool) -> Start | None:
+    """A bundle or a TorchScript file by its checksums; None if it is neither.
+
+    It is opened after that (`open_start`): what is looked at is what was trusted.
+
+    Args:
+        path: The folder or file.
+        trusted: Whether its author's code may run.
+
+    Raises:
+        ModelError: If a folder is no bundle, a file is missing or needs trust that it has not.
+    """
+    if path.is_dir():
+        if not is_bundle(path):
+            raise ModelError(f"{path}: no MONAI bundle; it has no configs/metadata.json")
+        return Start.of("bundle", path, bundle_files(path, trusted), {}, trusted)
+    if not is_torchscript(path):
+        return None
+    if not trusted:
+        raise ModelError(
+            f"{path}: a TorchScript file, which is code; give --trust-code if you trust its author"
+        )
+    return Start.of("torchscript", path, torchscript_files(path), {}, trusted)
+
+
 def foreign_model(project: Project, start: Start, device: str) -> ForeignModel:
     """The foreign model of a project, with the weights that it came with.
 
@@ -79,7 +100,7 @@ def foreign_model(project: Project, start: Start, device: str) -> ForeignModel:
         ModelError: If it was changed since, or there is no such device.
     """
     start.verify()
-    opened = _opened(start)
+    opened = open_start(start)
     channels = [start.channels[structure.name] for structure in project.structures]
     config = cohort_network(project.cohort, project.plane_policy)
     return ForeignModel(opened, try_out(opened), channels, config, device)
@@ -151,7 +172,12 @@ def check_fits(path: Path, config: NetworkConfig) -> None:
             )
 
 
-def _opened(start: Start) -> Opened:
+def open_start(start: Start) -> Opened:
+    """Read the network that a start names, whoever it is that checks its files.
+
+    Raises:
+        ModelError: As `open_bundle` and `open_torchscript`.
+    """
     if start.kind == "bundle":
         return open_bundle(start.path, start.trusted)
     return open_torchscript(start.path)

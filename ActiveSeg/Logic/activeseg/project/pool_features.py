@@ -1,10 +1,13 @@
-"""The frozen features of the slices that may be asked for, and of those that are annotated."""
+"""The features of the slices that may be asked for, and of those that are annotated."""
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,38 +21,83 @@ from activeseg.model.features import (
     slice_information,
     texture_energy,
 )
-from activeseg.model.scan import make_scan
+from activeseg.model.scan import Scan, make_scan
 from activeseg.progress import Progress
-from activeseg.project.screening import Measured, measured, screened
-from activeseg.sampling import PLANES, Pool
+from activeseg.project.feature_cache import FeatureCache, file_checksum
+from activeseg.project.feature_source import FROZEN, FeatureSource
+from activeseg.project.screening import RECIPE, Measured, measured, screened
+from activeseg.sampling import Pool
 
-__all__ = ["with_features"]
+__all__ = ["Look", "Looking", "VolumeFeatures", "features_of_volume", "with_features"]
+
+Features: TypeAlias = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class _Look:
-    """One volume to look at.
+class Looking:
+    """How the volumes of a pool are looked at.
 
     Attributes:
-        cohort: The volume's cohort, or as much of it as holds the volume.
+        source: Who makes the features.
+        screening: Whether each volume is measured as a whole too (`Pool.screened`).
+        cache: Where what is found is kept; None for nowhere.
+    """
+
+    source: FeatureSource = FROZEN
+    screening: bool = True
+    cache: FeatureCache | None = None
+
+
+@dataclass(frozen=True)
+class Look:
+    """One volume to look at; it can be sent to other processes, as what is found.
+
+    Attributes:
+        cohort: Its cohort, or as much of it as holds the volume.
         plane_policy: In which planes.
         volume: Its id.
-        slices: Of each plane, the canonical indices of the slices that are asked about.
+        looking: How.
     """
 
     cohort: Cohort
     plane_policy: str
     volume: str
-    slices: Mapping[Plane, Sequence[int]]
+    looking: Looking
 
 
 @dataclass(frozen=True)
-class _Sight:
-    """What one volume shows: of each plane the features and the information of its slices."""
+class VolumeFeatures:
+    """What is found in one volume.
 
-    features: Mapping[Plane, npt.NDArray[np.float32]]
-    information: Mapping[Plane, npt.NDArray[np.float32]]
-    whole: Measured
+    Attributes:
+        features: `[slices, D]` of each plane, in canonical order.
+        information: `[slices]` how much there is to see, of each plane.
+        measured: The volume as a whole, where that was asked for.
+    """
+
+    features: Mapping[Plane, Features]
+    information: Mapping[Plane, Features]
+    measured: Measured | None
+
+
+class _Columns:
+    """Features and information of so many slices, filled in volume by volume."""
+
+    def __init__(self, count: int) -> None:
+        self.features: npt.NDArray[np.float32] | None = None
+        self.information = np.zeros(count, dtype=np.float32)
+
+    def put(
+        self,
+        there: Sequence[int],
+        features: npt.NDArray[np.float32],
+        information: npt.NDArray[np.float32],
+    ) -> None:
+        if self.features is None:
+            shape = (len(self.information), features.shape[1])
+            self.features = np.zeros(shape, dtype=np.float32)
+        self.features[there] = features
+        self.information[there] = information
 
 
 def with_features(
@@ -59,6 +107,7 @@ def with_features(
     keys: Sequence[SliceKey],
     annotated: Sequence[SliceKey],
     progress: Progress,
+    looking: Looking | None = None,
 ) -> Pool:
     """A pool with the features of its slices and what its images say, each volume read once.
 
@@ -69,64 +118,147 @@ def with_features(
         keys: Its slices, in its order.
         annotated: The annotated slices, in the order of `Pool.annotated`.
         progress: Told about the volumes.
+        looking: How they are looked at; None for frozen features, measured, not kept.
 
     Raises:
-        CohortError: If an image cannot be read.
+        CohortError: If an image cannot be read. ModelError: If a network cannot any more.
     """
+    looking = looking or Looking()
     wanted = [*keys, *annotated]
     places: dict[str, dict[Plane, list[int]]] = defaultdict(lambda: defaultdict(list))
-    canonical = []
+    canonical = np.zeros(len(wanted), dtype=np.intp)
     for place, key in enumerate(wanted):
         places[key.volume][key.plane].append(place)
         geometry = cohort.volume(key.volume).geometry
-        canonical.append(geometry.canonical_index(key.plane, key.index))
+        canonical[place] = geometry.canonical_index(key.plane, key.index)
     # Of copies the first is kept: better one that has answers than one that has none.
     answered = {key.volume for key in annotated}
-    volumes = sorted({key.volume for key in wanted}, key=lambda name: (name not in answered, name))
-    looks = []
-    for name in volumes:
-        slices = {plane: [canonical[n] for n in there] for plane, there in places[name].items()}
-        # Of the cohort no more than the volume, as a look may have to travel.
-        alone = replace(cohort, volumes=(cohort.volume(name),))
-        looks.append(_Look(alone, plane_policy, name, slices))
-    features = np.zeros((0, 1), dtype=np.float32)
-    information = np.zeros(len(wanted), dtype=np.float32)
+    volumes = sorted(places, key=lambda name: (name not in answered, name))
+    # Of the cohort no more than the volume, as a look may have to travel.
+    looks = [
+        Look(replace(cohort, volumes=(cohort.volume(name),)), plane_policy, name, looking)
+        for name in volumes
+    ]
+    columns = _Columns(len(wanted))
     found: dict[str, Measured] = {}
     with progress.stage("Looking at volumes", len(volumes)) as stage:
-        for look, sight in as_they_come(_look_at, looks):
+        for look, each in as_they_come(features_of_volume, looks):
             for plane, there in places[look.volume].items():
-                if not len(features):
-                    width = sight.features[plane].shape[1]
-                    features = np.zeros((len(wanted), width), dtype=np.float32)
-                features[there] = sight.features[plane]
-                information[there] = sight.information[plane]
-            found[look.volume] = sight.whole
+                order = canonical[there]
+                columns.put(there, each.features[plane][order], each.information[plane][order])
+            if each.measured is not None:
+                found[look.volume] = each.measured
             stage.advance()
-    in_order = {name: found[name] for name in volumes}
+    features = columns.features
+    if features is None:
+        features = np.zeros((0, 1), dtype=np.float32)
+    count = len(keys)
+    # They come in any order; of copies the first one in this order is kept.
+    found = {name: found[name] for name in volumes if name in found}
+    judged = screened(found, pool.volumes, keys, canonical[:count]) if looking.screening else None
     return replace(
         pool,
-        features=features[: len(keys)],
-        information=information[: len(keys)],
-        annotated_features=features[len(keys) :],
-        screened=screened(in_order, pool.volumes, keys, canonical[: len(keys)]),
+        features=features[:count],
+        information=columns.information[:count],
+        annotated_features=features[count:],
+        screened=judged,
     )
 
 
-def _look_at(look: _Look) -> _Sight:
-    """Read one volume, look at its slices and measure it as a whole."""
-    known = look.cohort.volume(look.volume)
-    image = look.cohort.read_image(look.volume)
-    planes = known.geometry.planes(look.plane_policy)
-    scan = make_scan(image, known.geometry, known.modality, planes)
-    energies, found, worth = [], {}, {}
-    for plane in PLANES:
-        order = look.slices.get(plane)
-        if order is None:
-            continue
-        features = slice_features(scan, plane)
-        shown = slice_information(scan, plane)
-        found[plane] = features[order]
-        worth[plane] = (shown * slice_centrality(len(shown)))[order]
-        energies.append(texture_energy(features))
-    texture = np.concatenate(energies).mean(axis=0)
-    return _Sight(found, worth, measured(image, known, planes, texture))
+def features_of_volume(look: Look) -> VolumeFeatures:
+    """Look at one volume, or at what is known of it from before.
+
+    Its image is read only where something is not known.
+
+    Raises:
+        CohortError: If the image cannot be read. ModelError: If a network cannot any more.
+    """
+    seen, looking = _Seen(look), look.looking
+    slices = _kept(seen, looking, "slices", looking.source.identity)
+    if slices is None:
+        slices = seen.slices(looking.source)
+        _keep(slices, seen, looking, "slices", looking.source.identity)
+    whole = None
+    if looking.screening:
+        arrays = _kept(seen, looking, "screening", str(RECIPE))
+        if arrays is None:
+            frozen = slices if looking.source == FROZEN else None
+            whole = seen.measured(frozen)
+            _keep(whole.to_arrays(), seen, looking, "screening", str(RECIPE))
+        else:
+            whole = Measured.from_arrays(arrays)
+    return VolumeFeatures(
+        features={plane: slices[f"features {plane.value}"] for plane in seen.planes},
+        information={plane: slices[f"information {plane.value}"] for plane in seen.planes},
+        measured=whole,
+    )
+
+
+class _Seen:
+    """One volume, of which no more is read than is asked for."""
+
+    def __init__(self, look: Look) -> None:
+        self._cohort = look.cohort
+        self._volume = look.cohort.volume(look.volume)
+        self.planes = self._volume.geometry.planes(look.plane_policy)
+
+    @cached_property
+    def image(self) -> npt.NDArray[np.float32]:
+        """Grey values as they are in the file, native array `[k, j, i]`."""
+        return self._cohort.read_image(self._volume.id)
+
+    @cached_property
+    def scan(self) -> Scan:
+        """As the frozen filters see it."""
+        volume = self._volume
+        return make_scan(self.image, volume.geometry, volume.modality, self.planes)
+
+    @cached_property
+    def content(self) -> tuple[str, ...]:
+        """What everything follows from that is found in it."""
+        checksum = file_checksum(self._volume)
+        if checksum is None:
+            pixels = np.ascontiguousarray(self.image)
+            checksum = f"pixels {hashlib.sha256(pixels.data).hexdigest()}"
+        geometry = str(sorted(self._volume.geometry.to_json().items()))
+        planes = " ".join(plane.value for plane in self.planes)
+        return (checksum, geometry, self._volume.modality, planes)
+
+    def slices(self, source: FeatureSource) -> dict[str, npt.NDArray[Any]]:
+        """Features and information of its slices, by plane."""
+        found: dict[str, npt.NDArray[Any]] = {}
+        for plane, features in source.of(self.image, self._volume, self.scan).items():
+            worth = slice_information(self.scan, plane)
+            found[f"features {plane.value}"] = features
+            found[f"information {plane.value}"] = worth * slice_centrality(len(worth))
+        return found
+
+    def measured(self, frozen: Mapping[str, npt.NDArray[Any]] | None) -> Measured:
+        """The volume as a whole; from its frozen features, where they are known."""
+        energies = [
+            texture_energy(
+                slice_features(self.scan, plane)
+                if frozen is None
+                else frozen[f"features {plane.value}"]
+            )
+            for plane in self.planes
+        ]
+        texture = np.concatenate(energies).mean(axis=0)
+        return measured(self.image, self._volume, self.planes, texture)
+
+
+def _kept(
+    seen: _Seen, looking: Looking, kind: str, recipe: str
+) -> dict[str, npt.NDArray[Any]] | None:
+    """What was found before; None if nothing was."""
+    if looking.cache is None:
+        return None
+    return looking.cache.read(kind, *seen.content, recipe)
+
+
+def _keep(
+    arrays: Mapping[str, npt.NDArray[Any]], seen: _Seen, looking: Looking, kind: str, recipe: str
+) -> None:
+    """Keep what was found for the next time."""
+    if looking.cache is not None:
+        looking.cache.keep(arrays, kind, *seen.content, recipe)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from activeseg.representativeness import (
     NO_BODY,
     SIDE,
     Appearance,
+    Greys,
     autocorrelation,
     body_shares,
     broken_slices,
@@ -27,11 +28,15 @@ from activeseg.representativeness import (
     noise_like,
     thumbnail,
 )
-from activeseg.sampling import Screened
+from activeseg.sampling import Screened, Strategy
+from activeseg.sampling.one_shot import one_shot
 
-__all__ = ["Measured", "measured", "screened"]
+__all__ = ["RECIPE", "Measured", "measured", "reads_screening", "screened"]
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
+
+RECIPE = 1
+"""Of what is measured; raise it whenever that changes, or a cache gives the former figures."""
 
 _AIR_HU = -500.0
 """Halfway from air to water; lung is air here, the chest wall round it is body."""
@@ -60,6 +65,52 @@ class Measured:
     autocorrelation: float
     without_body: Mapping[Plane, Bools]
     broken: Mapping[Plane, Bools]
+
+    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Everything as arrays with names, for a cache."""
+        look, greys = self.look, self.look.greys
+        found: dict[str, npt.NDArray[Any]] = {
+            "spacing": np.array(look.spacing),
+            "extent": np.array(look.extent),
+            "texture": np.array(look.texture),
+            "air_tissue": np.array([greys.air, greys.tissue]),
+            "levels": np.array(greys.levels),
+            "hounsfield": np.array(greys.hounsfield or ()),
+            "fingerprint": self.fingerprint,
+            "autocorrelation": np.array(self.autocorrelation),
+        }
+        found |= {f"without_body {plane.value}": on for plane, on in self.without_body.items()}
+        return found | {f"broken {plane.value}": on for plane, on in self.broken.items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Measured:
+        """What `to_arrays` gave."""
+        air, tissue = arrays["air_tissue"].tolist()
+        hounsfield = tuple(arrays["hounsfield"].tolist()) or None
+        greys = Greys(air, tuple(arrays["levels"].tolist()), tissue, hounsfield)
+        spacing, extent, texture = (
+            tuple(arrays[name].tolist()) for name in ("spacing", "extent", "texture")
+        )
+        return cls(
+            look=Appearance(spacing, extent, greys, texture),
+            fingerprint=arrays["fingerprint"],
+            autocorrelation=float(arrays["autocorrelation"]),
+            without_body=_by_plane(arrays, "without_body"),
+            broken=_by_plane(arrays, "broken"),
+        )
+
+
+def _by_plane(arrays: Mapping[str, npt.NDArray[Any]], name: str) -> dict[Plane, Bools]:
+    return {
+        Plane(key.partition(" ")[2]): array
+        for key, array in arrays.items()
+        if key.partition(" ")[0] == name
+    }
+
+
+def reads_screening(chosen_by: Strategy) -> bool:
+    """Whether a strategy looks at what was measured; for the others it need not be."""
+    return chosen_by.sampling is one_shot
 
 
 def measured(
@@ -99,7 +150,7 @@ def screened(
     found: Mapping[str, Measured],
     volumes: Sequence[str],
     keys: Sequence[SliceKey],
-    canonical: Sequence[int],
+    canonical: Sequence[int] | npt.NDArray[np.intp],
 ) -> Screened:
     """Judge the volumes of a pool together.
 

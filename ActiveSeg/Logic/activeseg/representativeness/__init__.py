@@ -1,6 +1,6 @@
 """Which slices stand for the others, judged without any annotation."""
 
-from activeseg.representativeness.appearance import Appearance, greys_of
+from activeseg.representativeness.appearance import Appearance, Greys, greys_of
 from activeseg.representativeness.body import NO_BODY, SIDE, body_shares
 from activeseg.representativeness.covered import Cohesion
 from activeseg.representativeness.curriculum import composite, difficulty_coverage, pacing
@@ -26,6 +26,7 @@ __all__ = [
     "Appearance",
     "Balls",
     "Cohesion",
+    "Greys",
     "Kinds",
     "Reach",
     "Representative",

@@ -10,11 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from activeseg.cohort import Cohort, open_cohort
-from activeseg.errors import ProjectError
+from activeseg.errors import ModelError, ProjectError
 from activeseg.progress import Progress
 from activeseg.project.choosing import ONE_SHOT, suggestions_of
+from activeseg.project.feature_cache import user_cache
+from activeseg.project.feature_source import FROZEN, FeatureSource, network_features
 from activeseg.project.offer import Offer, fresh_offer
+from activeseg.project.pool_features import Looking, with_features
 from activeseg.project.rounds import Suggestion
+from activeseg.project.screening import reads_screening
 from activeseg.representativeness import Cohesion, reduced
 from activeseg.sampling import Strategy, strategy
 
@@ -41,6 +45,9 @@ class WorklistRequest:
         sizes_mm: Typical diameter of structures, by name; what is not named is not known.
         plane_policy: In which planes slices are chosen.
         seed: Of the choice.
+        features: A network of the user's own whose features are used: a bundle's folder, a
+            TorchScript file or a checkpoint; None for the frozen ones.
+        trusted: Whether the code of that network's author may run.
     """
 
     cohort: Path
@@ -50,6 +57,8 @@ class WorklistRequest:
     sizes_mm: Mapping[str, float] = field(default_factory=dict)
     plane_policy: str = "auto"
     seed: int = 0
+    features: str | None = None
+    trusted: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,7 @@ class Worklist:
         map_points: `[N, 2]` every slice on the two main axes of what slices differ in.
         plane: `[N]` the plane of each.
         chosen: Rows of the suggestions, in their order.
+        source: Who made the features.
     """
 
     request: WorklistRequest
@@ -77,6 +87,7 @@ class Worklist:
     map_points: Floats
     plane: npt.NDArray[np.integer]
     chosen: tuple[int, ...]
+    source: FeatureSource = FROZEN
 
     @property
     def minutes(self) -> float:
@@ -94,12 +105,14 @@ def choose_worklist(request: WorklistRequest, progress: Progress) -> Worklist:
     Raises:
         ProjectError: If there is no such strategy, it needs a model, or not one slice fits the
             minutes. CohortError: If the cohort cannot be read, or a size is of no structure.
+            ModelError: If the network of the features cannot be used for this cohort.
     """
     chosen_by = _without_model(request.strategy)
     named = tuple(request.structures) or tuple(request.sizes_mm)
     cohort = open_cohort(request.cohort, request.structures, progress, named or (UNNAMED,))
     sizes = _sizes(cohort, request.sizes_mm)
-    offer = fresh_offer(cohort, request.plane_policy, sizes, chosen_by, progress)
+    source = _source(request, cohort)
+    offer = _offer(request, cohort, sizes, chosen_by, source, progress)
     # As a project's round 0 is drawn, so that its first batch is the same.
     rng = np.random.default_rng([request.seed, 0])
     found = chosen_by.choose(offer.pool, budget_s=60 * request.minutes, rng=rng)
@@ -122,21 +135,48 @@ def choose_worklist(request: WorklistRequest, progress: Progress) -> Worklist:
         map_points=points[:, :2],
         plane=np.asarray(offer.pool.plane),
         chosen=rows,
+        source=source,
     )
 
 
 def _without_model(name: str) -> Strategy:
-    """A strategy that can choose before there is anything.
-
-    With features, which say what is covered, whether it looks at them or not.
-    """
+    """A strategy that can choose before there is anything."""
     found = strategy(name)
     if found.needs_model or found.needs_truth:
         raise ProjectError(
             f"the strategy '{name}' needs a model, and a new cohort has none; choose one-shot, "
             "strided or random, or make a project with 'activeseg init'"
         )
-    return replace(found, needs_features=True)
+    return found
+
+
+def _source(request: WorklistRequest, cohort: Cohort) -> FeatureSource:
+    """Who makes the features."""
+    if request.features is not None:
+        return network_features(request.features, cohort, request.trusted)
+    if request.trusted:
+        raise ModelError("--trust-code is for --features of somebody else's")
+    return FROZEN
+
+
+def _offer(
+    request: WorklistRequest,
+    cohort: Cohort,
+    sizes: Sequence[float | None],
+    chosen_by: Strategy,
+    source: FeatureSource,
+    progress: Progress,
+) -> Offer:
+    """Every slice, with its features: they say what is covered, whoever chooses."""
+    bare = replace(chosen_by, needs_features=False)
+    offer = fresh_offer(cohort, request.plane_policy, sizes, bare, progress)
+    cache = user_cache()
+    if cache is not None:
+        cache.tidy()
+    looking = Looking(source, reads_screening(chosen_by), cache)
+    keys = [offer.pool.key(row) for row in range(len(offer.pool))]
+    pool = with_features(cohort, request.plane_policy, offer.pool, keys, [], progress, looking)
+    return replace(offer, pool=pool)
 
 
 def _sizes(cohort: Cohort, sizes_mm: Mapping[str, float]) -> list[float | None]:

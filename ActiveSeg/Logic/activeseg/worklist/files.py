@@ -86,6 +86,7 @@ def worklist_json(worklist: Worklist) -> dict[str, Any]:
         "cohort": str(worklist.cohort.root),
         "strategy": request.strategy,
         "seed": request.seed,
+        "features": worklist.source.facts(),
         "budget_minutes": request.minutes,
         "minutes": worklist.minutes,
         "covered": worklist.covered,

@@ -7,7 +7,7 @@ summed up as they come: what stays in memory is the box's mean and the part's la
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from activeseg.keys import Plane
 from activeseg.model.protocol import Box, SegmentationModel, View
-from activeseg.model.scan import Scan, grown, placed
+from activeseg.model.scan import Scan, grown, placed, within
 from activeseg.project.predictions import Prediction, Scores
 from activeseg.project.slice_scores import Labels, Seen, plane_scores
 from activeseg.uncertainty import RunningSamples, entropy_of_mean, foreground_band
@@ -78,20 +78,40 @@ def score_scan(
     return Prediction(labels, entropy, scores)
 
 
+class _Passes:
+    """What stochastic passes say together; the passes themselves are let go of.
+
+    Attributes:
+        labels: Of each.
+        sums: Over all of them.
+    """
+
+    def __init__(self, samples: Iterable[npt.NDArray[np.float32]] = ()) -> None:
+        self.labels: list[Labels] = []
+        self.sums = RunningSamples()
+        for sample in samples:
+            self.add(sample)
+
+    def add(self, sample: npt.NDArray[np.float32]) -> None:
+        """Take a pass in, `[C, ...]`, softmax."""
+        self.labels.append(sample.argmax(axis=0).astype(np.uint8))
+        self.sums.add(sample, self.labels[-1])
+
+
 class _Views:
     """What the views say together.
 
     Attributes:
         labels: Of each plane.
         sides: Label maps of all of them.
-        passes: Softmax maps of all of them.
+        passes: That came with them.
         box: Where all that is.
     """
 
     def __init__(self) -> None:
         self.labels: dict[Plane | None, Labels] = {}
         self.sides: list[Labels] = []
-        self.passes: list[npt.NDArray[np.float32]] = []
+        self.passes = _Passes()
         self.box: Box = (slice(0, 0),) * 3
         self._softmax: npt.NDArray[np.float32] | None = None
         self._energy: npt.NDArray[np.float32] | None = None
@@ -100,7 +120,8 @@ class _Views:
         """Take a view in; its arrays are used up."""
         self.labels[view.plane] = view.softmax.argmax(axis=0).astype(np.uint8)
         self.sides += view.sides
-        self.passes += view.passes
+        for each in view.passes:
+            self.passes.add(each)
         self.box = view.box
         if self._softmax is None:
             self._softmax, self._energy = view.softmax, view.energy
@@ -131,25 +152,23 @@ def _look(
     seed: int,
 ) -> Seen:
     """Run the model."""
-    passes = scoring.passes if scoring.samples == "dropout" else 0
     views = _Views()
-    for view in model.views(scan, passes, seed):
+    with_views = scoring.passes if scoring.samples == "dropout" else 0
+    for view in model.views(scan, with_views, seed):
         views.add(view)
     mean, box = views.mean, views.box
     proposal = mean.argmax(axis=0).astype(np.uint8)
     reach = scoring.band_pixels * pixel_mm
     band = foreground_band(proposal, scan.spacing, reach, 1 - mean[0])
     part = grown(_box(band), (scoring.margin,) * 3, mean.shape[1:])
-    sums, labels = RunningSamples(), []
-    for sample in [each[(slice(None), *part)] for each in views.passes] or _samples(
-        model, scan, scoring, seed, placed(part, box)
-    ):
-        labels.append(sample.argmax(axis=0).astype(np.uint8))
-        sums.add(sample, labels[-1])
+    passes, inside = views.passes, part
+    if not passes.labels:
+        passes = _Passes(_samples(model, scan, scoring, seed, placed(part, box)))
+        inside = within(part, part)
     # Outside the part nothing is undecided: there the plain pass stands for the samples.
-    mean[(slice(None), *part)] = sums.mean
+    mean[(slice(None), *part)] = passes.sums.mean[(slice(None), *inside)]
     bald = np.zeros(mean.shape[1:], dtype=np.float32)
-    bald[part] = sums.bald
+    bald[part] = passes.sums.bald[inside]
     return Seen(
         spacing=scan.spacing,
         shape=scan.shape,
@@ -162,7 +181,7 @@ def _look(
         bald=bald,
         band=band,
         part=part,
-        samples=np.array(labels),
+        samples=np.array([each[inside] for each in passes.labels]),
         views={plane: each[part] for plane, each in views.labels.items()},
         sides=np.array([side[part] for side in views.sides]).reshape(-1, *proposal[part].shape),
     )

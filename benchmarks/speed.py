@@ -31,6 +31,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import numpy.typing as npt
+import SimpleITK
 import torch
 from scipy.stats import spearmanr
 from torch import nn
@@ -59,7 +60,7 @@ def main() -> None:
     a = _arguments()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        root = a.cohort or _phantom(Path(folder), 4 if a.quick else 8)
+        root = a.cohort or _phantom(Path(folder), 4 if a.quick else 8, a.grid)
         cohort = open_cohort(root, a.structures)
         model = SliceModel.from_checkpoint(a.model) if a.model else _trained(cohort, a.quick)
         ids = [volume.id for volume in cohort.volumes[: a.volumes]]
@@ -76,6 +77,12 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="speed table of scoring")
     parser.add_argument("--quick", action="store_true", help="phantom volumes, fewer repeats")
     parser.add_argument("--cohort", type=Path, help="default: the built-in phantom")
+    parser.add_argument(
+        "--grid",
+        type=lambda text: tuple(map(int, text.split(","))),
+        default=(),
+        help="the phantom's",
+    )
     parser.add_argument("--structures", type=lambda text: tuple(text.split(",")), default=())
     parser.add_argument("--model", type=Path, help="a model.pt instead of training one")
     parser.add_argument("--volumes", type=int, default=20)
@@ -258,8 +265,21 @@ def _median_shape(bench: Bench) -> str:
     return " x ".join(f"{n:g}" for n in np.median(shapes, axis=0))
 
 
-def _phantom(folder: Path, volumes: int) -> Path:
+def _phantom(folder: Path, volumes: int, grid: tuple[int, ...]) -> Path:
+    """The built-in cohort, on another grid of voxels if one is given."""
     write_phantom(folder / "phantom", volumes, 0)
+    for file in (folder / "phantom").glob("*/*.nii.gz") if grid else ():
+        image = SimpleITK.ReadImage(str(file))
+        mm = [
+            n * step / to
+            for n, step, to in zip(image.GetSize(), image.GetSpacing(), grid, strict=True)
+        ]
+        kind = (
+            SimpleITK.sitkNearestNeighbor if file.parent.name == "labels" else SimpleITK.sitkLinear
+        )
+        frame = (image.GetOrigin(), mm, image.GetDirection())
+        larger = SimpleITK.Resample(image, grid, SimpleITK.Transform(), kind, *frame)
+        SimpleITK.WriteImage(larger, str(file))
     return folder / "phantom"
 
 

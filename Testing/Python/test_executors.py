@@ -174,10 +174,15 @@ class TestProcesses:
             os.kill(os.getpid(), signal.SIGINT)
 
         thread = threading.Thread(target=interrupt)
-        thread.start()
-        with pytest.raises(KeyboardInterrupt), local_processes(1):
-            list(as_they_come(partial(wait_for_ever, tmp_path), [7]))
-        thread.join()
+        # A process that a shell began in the background ignores Ctrl-C, and so do its children.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            thread.start()
+            with pytest.raises(KeyboardInterrupt), local_processes(1):
+                list(as_they_come(partial(wait_for_ever, tmp_path), [7]))
+            thread.join()
+        finally:
+            signal.signal(signal.SIGINT, before)
         assert int(file.read_text()) != os.getpid()
         assert not alive(int(file.read_text()))
 

@@ -299,6 +299,27 @@ class TestAnInterruptedFetch:
         assert f"{server}" in refusal(server)  # and now there is no server at all
 
 
+def test_a_store_that_forbids_what_it_does_not_hold(folder, tmp_path):
+    """As S3 does to those who may not list; a dataset.json beside the list need not be there."""
+    pytest.importorskip("aiohttp", reason="needs the package of http")
+
+    class Forbidding(_Quiet):
+        def send_error(self, code, message=None, explain=None):
+            super().send_error(403)
+
+        def list_directory(self, path):
+            self.send_error(403)
+
+    local = laid_out(folder, tmp_path / "local", "list")
+    (local / "dataset.json").unlink()
+    with served(local, Forbidding) as server:
+        assert summary(open_cohort(f"{server}/cohort.csv")) == summary(open_cohort(local))
+        (local / "deep/y.nrrd").unlink()
+        assert "v00: " in (said := refusal(f"{server}/cohort.csv"))
+        assert "y.nrrd: cannot be reached or read (403" in said
+        assert "cannot be reached or read (403" in refusal(server)
+
+
 @pytest.mark.parametrize(
     ("address", "told"),
     [

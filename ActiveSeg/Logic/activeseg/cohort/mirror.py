@@ -80,7 +80,7 @@ class Mirror:
     def is_file(self, path: Path) -> bool:
         """Whether there is such a file."""
         name = self._relative(path)
-        facts = self._remote.facts(name) if name else None
+        facts = self._remote.facts(name, perhaps=True) if name else None
         return facts is not None and not facts.folder
 
     def is_dir(self, path: Path) -> bool:

@@ -24,6 +24,7 @@ _ADDRESS = re.compile(r"[A-Za-z][\w+.:-]+://")
 _EXPECTED = "expected an address such as s3://bucket/folder, gs://, abfs://, https:// or file://"
 _WEB = ("http://", "https://")
 _GONE = (404, 410)
+_FORBIDDEN = 403
 _PATIENCE_S = 60.0
 
 # What tells one version of a file from another, in the words of different file systems.
@@ -104,8 +105,13 @@ class Remote:
         name = quote(relative) if self.url.startswith(_WEB) else relative
         return f"{self.url}/{name}" if relative else self.url
 
-    def facts(self, relative: str) -> Facts | None:
+    def facts(self, relative: str, perhaps: bool = False) -> Facts | None:
         """What is known of an entry now; None if there is none.
+
+        Args:
+            relative: Its name below the folder.
+            perhaps: Whether it need not be there. Then one that is forbidden counts as none: who
+                may not list a bucket is forbidden what it does not hold.
 
         Raises:
             CohortError: If nobody can be asked.
@@ -116,8 +122,8 @@ class Remote:
             files.invalidate_cache()  # what a listing said before may be old
             try:
                 found: Mapping[str, Any] = files.info(path)
-            except FileNotFoundError as error:
-                if _is_missing(error):
+            except (FileNotFoundError, PermissionError) as error:
+                if _is_missing(error) or (perhaps and _is_forbidden(error)):
                     return None
                 raise
         said = [f"{name} {found[name]}" for name in _VERSION if found.get(name) is not None]
@@ -219,7 +225,7 @@ def _opened(address: str) -> tuple[Any, str]:
 
             # Its own limit of five minutes is for a whole file, and volumes are large.
             patience = ClientTimeout(total=None, sock_connect=_PATIENCE_S, sock_read=_PATIENCE_S)
-            options["client_kwargs"] = {"timeout": patience}
+            options["timeout"] = patience
         files, path = url_to_fs(address, **options)
     except ImportError as error:
         raise CohortError(
@@ -230,13 +236,17 @@ def _opened(address: str) -> tuple[Any, str]:
     return files, str(path)
 
 
-def _is_missing(error: FileNotFoundError) -> bool:
+def _is_missing(error: OSError) -> bool:
     """Whether a file is not there, and not merely out of reach, which fsspec calls the same."""
     cause = error.__cause__
-    return (
-        cause is None
-        or isinstance(cause, FileNotFoundError)
-        or getattr(cause, "status", None) in _GONE
+    gone = isinstance(cause, FileNotFoundError) or getattr(cause, "status", None) in _GONE
+    return isinstance(error, FileNotFoundError) and (cause is None or gone)
+
+
+def _is_forbidden(error: OSError) -> bool:
+    """Whether somebody is there who refuses."""
+    return isinstance(error, PermissionError) or (
+        getattr(error.__cause__, "status", None) == _FORBIDDEN
     )
 
 

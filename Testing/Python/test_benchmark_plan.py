@@ -70,7 +70,7 @@ def test_every_strategy_is_an_arm_and_the_reference_is_the_default_one():
 def test_peers_are_scored_as_they_were_published_and_an_ablation_is_shown_nothing():
     assert arm("clasp-pe").scoring == Scoring(samples="snapshots")
     assert Recipe().members + 1 == 5
-    assert arm("volume-epistemic").scoring == Scoring(passes=10)
+    assert arm("volume-epistemic").scoring == Scoring(samples="full-dropout", passes=10)
     bare = arm("activeseg-no-proposals")
     assert (bare.strategy, bare.proposals) == (DEFAULT_STRATEGY, False)
     assert all(each.proposals for each in ARMS.values() if each != bare)

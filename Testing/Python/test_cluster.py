@@ -475,3 +475,18 @@ def test_the_command_line_hands_the_work_over(run, workers, trained, alone, tmp_
         lists.append((tmp_path / name / "list.csv").read_text())
     assert lists[0] == lists[1] == lists[2]
     assert Project.open(project.folder).round(1).scores.is_file()
+
+
+def test_images_at_an_address_are_fetched_by_whoever_scores(run, trained, tmp_path, monkeypatch):
+    """The workers share the project, not the images."""
+    monkeypatch.setenv("ACTIVESEG_CACHE", str(tmp_path / "cache"))
+    project = new_project(tmp_path / "p", f"file://{trained.cohort.root}")
+    shutil.copytree(trained.folder / "rounds", project.folder / "rounds", dirs_exist_ok=True)
+    shutil.rmtree(tmp_path / "cache")
+    with machines() as workers:
+        words = ("--progress", "none", "--scheduler", workers.scheduler_address)
+        done = run("score", project.folder, *words)
+    assert done.code == 0, done.err
+    fetched = [file for file in (tmp_path / "cache").rglob("*.nrrd") if file.is_file()]
+    assert sorted(file.name for file in fetched) == [f"v{n:02d}.nrrd" for n in range(VOLUMES)]
+    assert project.round(1).scores.is_file()

@@ -17,6 +17,7 @@ ENGINE = MODULE / "Logic" / "activeseg"
 # A file imports only from floors below its own, from its own package, or as NEIGHBOURS says.
 FLOORS = {
     "errors": 0, "progress": 0, "keys": 0, "files": 0, "sources": 0,
+    "caches": 0,
     "cohort": 1, "annotations": 1, "executors": 1,
     "model": 2,
     "uncertainty": 3, "representativeness": 3, "quality": 3, "contour": 2, "cost": 3, "minutes": 3,
@@ -56,13 +57,15 @@ HOMES = {
     "rich": {"progress", "cli"},
     "filelock": {"project"},
     "distributed": {"executors"},
+    "fsspec": {"cohort"},
+    "aiohttp": {"cohort"},
     "pyarrow": {"project", "benchmark"},
 }
 
 # Not loaded by `import activeseg` or by starting the command line.
 HEAVY = {
     "torch", "monai", "sklearn", "SimpleITK", "matplotlib", "scipy", "rich", "distributed",
-    "pyarrow",
+    "pyarrow", "fsspec",
 }  # fmt: skip
 
 # What a face does in Slicer's own process, a draft or an acceptance, needs these and no more.

@@ -86,7 +86,7 @@ def body(
     return np.rint(image + rng.normal(0, 10, shape)).astype(np.int16), label
 
 
-def new_project(folder: Path, cohort: Path, **changes: object) -> Project:
+def new_project(folder: Path, cohort: Path | str, **changes: object) -> Project:
     """A project of the cohort; `changes` replace the plane, strategy, seed or model."""
     options = {"plane_policy": "auto", "strategy": "entropy-band", "seed": 5, "model": "unet25d"}
     return Project.create(folder, open_cohort(cohort), **(options | changes))  # type: ignore[arg-type]

@@ -101,7 +101,8 @@ class Oracle:
             for name, model in TIME_MODELS.items()
         }
         seconds = {name: noise * answer.seconds for name, answer in answers.items()}
-        annotate(self._project, key, volume.label, seconds[STANDARD.name], self._author)
+        label = self._project.cohort.label_file(key.volume)
+        annotate(self._project, key, label, seconds[STANDARD.name], self._author)
         return Answered(key, answers[STANDARD.name].how, seconds, expected_minutes)
 
     def _noise(self, key: SliceKey) -> float:

@@ -49,7 +49,7 @@ def result_of(plan: BenchmarkPlan, ended: Ended, draws: int) -> dict[str, Any]:
     seeds = sorted(ended.full)
     codes = {run.record["code"] for each in runs.values() for run in each.values()}
     return {
-        "cohort": str(plan.cohort.root),
+        "cohort": plan.cohort.where,
         "modality": plan.cohort.volumes[0].modality,
         "structures": [structure.name for structure in plan.cohort.structures],
         "quick": plan.quick,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from activeseg.cli import values
 from activeseg.cli.output import progress_of
-from activeseg.cli.places import add_scheduler, workers
+from activeseg.cli.places import add_cohort, add_scheduler, first_image, workers
 from activeseg.keys import PLANE_POLICIES
 from activeseg.progress import LineProgress
 
@@ -17,7 +17,7 @@ __all__ = ["add_arguments", "benchmark"]
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The words of ``benchmark`` that no other command has."""
-    parser.add_argument("--cohort", type=Path, required=True, metavar="DIR", help="with labels")
+    add_cohort(parser, "images with labels: {}", required=True)
     parser.add_argument(
         "--out",
         type=Path,
@@ -93,7 +93,7 @@ def benchmark(arguments: Namespace) -> int:
     # A log gets a line for each run that ends; bars and programs see the progress of all.
     say = _tell if isinstance(progress, LineProgress) else _keep_quiet
     make_folder(request.out)
-    with workers(arguments, request.out, cohort.volumes[0].image, spread=False):
+    with workers(arguments, request.out, first_image(cohort), spread=False):
         result = run_benchmark(plan_of(request, cohort, progress), progress, say)
     print(table_text(result), end="")
     print(f"report: {arguments.out / 'report.html'}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from activeseg.cli import values
 from activeseg.cli.output import progress_of
+from activeseg.cli.places import add_cohort
 from activeseg.progress import Progress
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ COHORT_MINUTES = 30.0
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The words of ``demo`` that no other command has."""
-    parser.add_argument("--cohort", type=Path, metavar="DIR", help="default: a phantom cohort")
+    add_cohort(parser, "images with labels: {}; default: a phantom cohort", required=False)
     parser.add_argument(
         "--out",
         type=Path,
@@ -107,12 +108,12 @@ def _cohort(arguments: Namespace, progress: Progress) -> Any:
     """The cohort that was named, or a phantom cohort made for the occasion."""
     from activeseg.cohort import open_cohort
 
-    folder: Path | None = arguments.cohort
-    if folder is None:
-        from activeseg.phantom import write_phantom
+    if arguments.cohort is not None:
+        return open_cohort(arguments.cohort, arguments.structures, progress)
+    from activeseg.phantom import write_phantom
 
-        folder = arguments.out / "phantom"
-        write_phantom(folder, volumes=PHANTOMS, seed=arguments.seed, progress=progress)
+    folder = arguments.out / "phantom"
+    write_phantom(folder, volumes=PHANTOMS, seed=arguments.seed, progress=progress)
     return open_cohort(folder, arguments.structures, progress)
 
 

@@ -55,7 +55,7 @@ def _add_project_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser
     init = verbs.add_parser("init", help="make a project for a cohort")
     init.set_defaults(run=project.init)
     _project(init)
-    init.add_argument("--cohort", type=Path, required=True, metavar="DIR", help="the images")
+    places.add_cohort(init, "the images: {}", required=True)
     _structures(init)
     init.add_argument("--plane", choices=PLANE_POLICIES, default="auto", help="default: auto")
     _model(init)

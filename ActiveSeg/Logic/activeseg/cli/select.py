@@ -7,7 +7,7 @@ from pathlib import Path
 
 from activeseg.cli import values
 from activeseg.cli.output import print_json, progress_of
-from activeseg.cli.places import add_places, workers
+from activeseg.cli.places import COHORT, add_places, workers
 from activeseg.keys import PLANE_POLICIES
 
 __all__ = ["add_arguments", "select"]
@@ -15,7 +15,12 @@ __all__ = ["add_arguments", "select"]
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The words of ``select`` that no other command has."""
-    parser.add_argument("cohort", type=Path, metavar="COHORT", help="the images")
+    parser.add_argument(
+        "cohort",
+        type=values.cohort,
+        metavar="COHORT",
+        help=f"the images: {COHORT}",
+    )
     parser.add_argument(
         "-o",
         "--output",
@@ -67,7 +72,8 @@ def select(arguments: Namespace) -> int:
         trusted=arguments.trust_code,
     )
     progress = progress_of(arguments)
-    with workers(arguments, None, arguments.cohort):
+    images = arguments.cohort
+    with workers(arguments, None, images if isinstance(images, Path) else None):
         worklist = choose_worklist(request, progress)
     files = write_worklist(worklist, arguments.output, progress)
     if arguments.json:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 __all__ = [
     "channels",
+    "cohort",
     "count",
     "minutes",
     "minutes_list",
@@ -47,6 +49,13 @@ def sizes(text: str) -> dict[str, float]:
     if not all(found) or len(set(found)) < len(found) or not all(0 < n < 1e4 for n in numbers):
         raise argparse.ArgumentTypeError(expected)
     return dict(zip(found, numbers, strict=True))
+
+
+def cohort(text: str) -> Path | str:
+    """A path; an address stays the word that it is, as a path has no //."""
+    from activeseg.cohort.remote import is_address
+
+    return text if is_address(text) else Path(text)
 
 
 def count(text: str) -> int:

@@ -17,6 +17,8 @@ import numpy.typing as npt
 from activeseg.cohort.geometry import Geometry
 from activeseg.cohort.images import read_image_file
 from activeseg.cohort.labels import as_label
+from activeseg.cohort.mirror import Mirror, mirror_folder
+from activeseg.cohort.remote import Remote, is_address
 from activeseg.errors import CohortError
 
 __all__ = ["Cohort", "CohortVolume", "Structure", "naming"]
@@ -42,8 +44,9 @@ class CohortVolume:
     Attributes:
         id: The volume's name; never holds a slash.
         image: The image file; of a DICOM series its folder, or its first file where the folder
-            holds several series.
-        label: The reference label image, if there is one.
+            holds several series. Of a cohort at an address it is a name in the mirror's folder,
+            and nothing to open: `Cohort.image_file` gives the file.
+        label: The reference label image, if there is one; as `image`.
         geometry: The image's geometry as found when the cohort was opened.
         modality: ``ct`` (Hounsfield units), ``ct-offset`` (Hounsfield units + 1024, unsigned)
             or ``mr``; the same for the whole cohort.
@@ -61,14 +64,22 @@ class Cohort:
     """The volumes of a folder or list, in the order of their ids.
 
     Attributes:
-        root: The cohort's folder (of a list file: the folder that holds it).
+        root: The cohort's folder (of a list file: the folder that holds it); of a cohort at an
+            address the folder of its mirror (`activeseg.cohort.mirror`).
         volumes: At least one volume.
         structures: At least one structure, in the order of their values.
+        source: The address that holds the cohort's files; empty if its folder does.
     """
 
     root: Path
     volumes: tuple[CohortVolume, ...]
     structures: tuple[Structure, ...]
+    source: str = ""
+
+    @property
+    def where(self) -> str:
+        """The cohort's folder or address, as users know it."""
+        return self.source or str(self.root)
 
     @cached_property
     def _by_id(self) -> dict[str, CohortVolume]:
@@ -89,6 +100,47 @@ class Cohort:
             )
         return found
 
+    def image_file(self, volume_id: str) -> Path:
+        """The image as it is now, on this machine; fetched if need be.
+
+        Raises:
+            CohortError: If there is no such volume, or its file cannot be fetched.
+        """
+        return self._file(volume_id, self.volume(volume_id).image)
+
+    def label_file(self, volume_id: str) -> Path:
+        """The reference label as it is now, on this machine; fetched if need be.
+
+        Raises:
+            CohortError: If there is no such volume, it has no label, or it cannot be fetched.
+        """
+        label = self.volume(volume_id).label
+        if label is None:
+            raise CohortError("has no reference label; only its image was found", volume_id)
+        return self._file(volume_id, label)
+
+    def image_place(self, volume_id: str) -> str:
+        """The path or address of an image, as users know it.
+
+        Raises:
+            CohortError: If there is no such volume.
+        """
+        image = self.volume(volume_id).image
+        if not self.source:
+            return str(image)
+        return Remote(self.source).address(image.relative_to(self.root).as_posix())
+
+    def _file(self, volume_id: str, path: Path) -> Path:
+        """The file of this machine that holds what a path stands for."""
+        if not self.source:
+            return path
+        # Whoever reads may be another machine, whose mirror has its own folder.
+        mirror = Mirror(Remote(self.source))
+        try:
+            return mirror.local(mirror.root / path.relative_to(self.root))
+        except CohortError as error:
+            raise naming(volume_id, error) from error
+
     def read_image(self, volume_id: str) -> npt.NDArray[np.float32]:
         """Read one image.
 
@@ -107,11 +159,11 @@ class Cohort:
             Grey values in the file's own type, native array ``[k, j, i]``.
 
         Raises:
-            CohortError: If there is no such volume, or its file is gone, damaged, or no longer
-                has the geometry that was recorded.
+            CohortError: If there is no such volume, or its file is gone, out of reach, damaged,
+                or no longer has the geometry that was recorded.
         """
         volume = self.volume(volume_id)
-        array, geometry = _read(volume.image, volume.id)
+        array, geometry = _read(self.image_file(volume_id), volume.id)
         _same_geometry(volume, geometry, volume.image)
         return array
 
@@ -122,20 +174,19 @@ class Cohort:
             Label values (0 is background), native array ``[k, j, i]``.
 
         Raises:
-            CohortError: If the volume has no label, or its file is gone, damaged, or no longer
-                has the geometry that was recorded.
+            CohortError: If the volume has no label, or its file is gone, out of reach, damaged,
+                or no longer has the geometry that was recorded.
         """
         volume = self.volume(volume_id)
-        if volume.label is None:
-            raise CohortError("has no reference label; only its image was found", volume_id)
-        array, geometry = _read(volume.label, volume.id)
-        _same_geometry(volume, geometry, volume.label)
+        file = self.label_file(volume_id)
+        array, geometry = _read(file, volume.id)
+        _same_geometry(volume, geometry, file)
         return as_label(array, volume.id)
 
     def to_json(self) -> dict[str, Any]:
         """What a project file keeps; paths below the root are relative to it."""
         return {
-            "root": str(self.root),
+            "root": self.where,
             "structures": [{"name": s.name, "value": s.value} for s in self.structures],
             "volumes": [
                 {
@@ -155,13 +206,15 @@ class Cohort:
 
         Args:
             data: The recorded cohort.
-            root: Where the cohort lies now, if it moved; otherwise where it was.
+            root: The folder in which the cohort lies now, if it moved; otherwise where it was.
 
         Raises:
             CohortError: If something is missing from the record.
         """
         try:
-            home = Path(data["root"]) if root is None else root
+            kept = data["root"]
+            source = kept if root is None and is_address(kept) else ""
+            home = root or (mirror_folder(source) if source else Path(kept))
             structures = tuple(
                 Structure(str(s["name"]), int(s["value"])) for s in data["structures"]
             )
@@ -170,7 +223,7 @@ class Cohort:
             raise CohortError(f"the recorded cohort is damaged ({error!r})") from error
         if not volumes or not structures:
             raise CohortError("the recorded cohort is damaged (it holds no volume or structure)")
-        return cls(home, volumes, structures)
+        return cls(home, volumes, structures, source)
 
 
 def _volume_from_json(data: Mapping[str, Any], root: Path) -> CohortVolume:

@@ -14,6 +14,7 @@ Layouts, in the order in which they are looked for:
 
 Where 4 and 5 find no image file, DICOM series are looked for there and in the folders below.
 Hidden files and all other files are passed over. Nothing is read but lists and DICOM headers.
+At an address there are no DICOM series.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from unicodedata import normalize
 
 from activeseg.cohort.dataset import Dataset, read_dataset, read_json
 from activeseg.cohort.dicom import series_below
-from activeseg.cohort.images import SUFFIXES, image_stem
+from activeseg.cohort.images import ONE_FILE, SUFFIXES, image_stem
+from activeseg.cohort.tree import DISK, Tree
 from activeseg.errors import CohortError
 
 __all__ = ["Discovery", "Found", "discover"]
@@ -36,6 +38,10 @@ __all__ = ["Discovery", "Found", "discover"]
 _LABEL_ENDINGS = ("_label", "_seg", "-label", "-seg", ".seg")
 _CHANNEL = re.compile(r"(?P<id>.+)_(?P<channel>\d{4})")
 _LISTS = ("cohort.csv", "cohort.json")
+_AT_ADDRESS = (
+    "; DICOM series have to lie in a folder of this machine, and of a server that lists no files "
+    "give the address of a list (.csv, .json)"
+)
 
 
 @dataclass(frozen=True)
@@ -62,52 +68,61 @@ class Discovery:
     dataset: Dataset
 
 
-def discover(root: Path) -> Discovery:
+def discover(root: Path, tree: Tree = DISK) -> Discovery:
     """Find the cohort's files.
 
     Args:
         root: A folder, or a list file.
+        tree: Where it lies.
 
     Raises:
         CohortError: If there is no such folder, no image in it, two volumes with one id, a label
             without an image, or several channels.
     """
     try:
-        return _discover(root)
+        return _discover(root, tree)
     except OSError as error:
         raise CohortError(f"cannot be read: {error}", str(root)) from error
 
 
-def _discover(root: Path) -> Discovery:
+def _discover(root: Path, tree: Tree) -> Discovery:
     """Find the files of a folder or list."""
-    if not root.exists():
-        raise CohortError("no such folder; expected a folder of images or a list", str(root))
-    folder = root if root.is_dir() else root.parent
-    described = folder / "dataset.json"
-    dataset = read_dataset(described) if described.is_file() else Dataset()
-    if root.is_file() and root.name != "dataset.json":
-        volumes = _from_list(root)
-    else:
-        volumes = _from_folder(folder, dataset)
-    if not volumes:
+    is_file = tree.is_file(root)
+    if not is_file and not tree.is_dir(root):
         raise CohortError(
-            f"no image found; expected {', '.join(SUFFIXES)} files or DICOM series, in the folder "
-            "itself, in images/ or in imagesTr/",
-            str(root),
+            "no such folder; expected a folder of images or a list", tree.called(root)
+        )
+    folder = root.parent if is_file else root
+    described = folder / "dataset.json"
+    dataset = read_dataset(tree.local(described)) if tree.is_file(described) else Dataset()
+    if is_file and root.name != "dataset.json":
+        volumes = _from_list(root, tree)
+    else:
+        volumes = _from_folder(folder, dataset, tree)
+    if not volumes:
+        kinds = (
+            f"{', '.join(ONE_FILE)} files"
+            if tree.source
+            else f"{', '.join(SUFFIXES)} files or DICOM series"
+        )
+        raise CohortError(
+            f"no image found; expected {kinds}, in the folder itself, in images/ or"
+            f" in imagesTr/{_AT_ADDRESS if tree.source else ''}",
+            tree.called(root),
         )
     for volume in volumes:
-        _check_id(volume)
-    _check_unique(volumes)
+        _check_id(volume, tree)
+    _check_unique(volumes, tree)
     return Discovery(folder, tuple(sorted(volumes, key=lambda found: found.id)), dataset)
 
 
-def _from_folder(root: Path, dataset: Dataset) -> list[Found]:
+def _from_folder(root: Path, dataset: Dataset, tree: Tree) -> list[Found]:
     """The volumes of a folder in whichever layout it has."""
-    lists = [root / name for name in _LISTS if (root / name).is_file()]
+    lists = [root / name for name in _LISTS if tree.is_file(root / name)]
     if len(lists) > 1:
-        raise CohortError(f"holds both {' and '.join(_LISTS)}; keep one", str(root))
+        raise CohortError(f"holds both {' and '.join(_LISTS)}; keep one", tree.called(root))
     if lists:
-        return _from_list(lists[0])
+        return _from_list(lists[0], tree)
     listed = [
         Found(image_stem(root / image) or Path(image).name, root / image, _below(root, label))
         for image, label in dataset.training
@@ -115,24 +130,31 @@ def _from_folder(root: Path, dataset: Dataset) -> list[Found]:
         if not Path(image).name.startswith(".")
     ]
     # nnU-Net 1 lists its images here too, without the _0000 that their files have.
-    if listed and listed[0].image.exists():
+    if listed and _is_there(listed[0].image, tree):
         return listed
-    if (root / "imagesTr").is_dir():
-        labels = _image_files(root / "labelsTr")
-        return _pair(_without_channel(_image_files(root / "imagesTr"), labels), labels)
-    if (root / "images").is_dir():
-        return _images_and_labels(root / "images", root / "labels")
-    return _images_and_labels(root, root / "labels") or listed
+    if tree.is_dir(root / "imagesTr"):
+        labels = _image_files(root / "labelsTr", tree)
+        return _pair(_without_channel(_image_files(root / "imagesTr", tree), labels), labels)
+    if tree.is_dir(root / "images"):
+        return _images_and_labels(root / "images", root / "labels", tree)
+    return _images_and_labels(root, root / "labels", tree) or listed
 
 
-def _images_and_labels(images: Path, labels: Path) -> list[Found]:
+def _is_there(path: Path, tree: Tree) -> bool:
+    """Whether there is a file, or the folder of a DICOM series."""
+    return tree.is_file(path) or tree.is_dir(path)
+
+
+def _images_and_labels(images: Path, labels: Path, tree: Tree) -> list[Found]:
     """The image files of a folder, or else the DICOM series below it, and their labels."""
-    files = [(image_stem(file) or "", file) for file in _image_files(images)]
+    files = [(image_stem(file) or "", file) for file in _image_files(images, tree)]
+    if not files and tree.source:
+        return []
     if not files:
         series = [(series.id, series.path) for series in series_below(images, leave_out=labels)]
-        return _pair(series, _image_files(labels))
-    if labels.is_dir():
-        return _pair(files, _image_files(labels))
+        return _pair(series, _image_files(labels, tree))
+    if tree.is_dir(labels):
+        return _pair(files, _image_files(labels, tree))
     label_files = [file for stem, file in files if _label_base(stem) != stem]
     return _pair([(stem, file) for stem, file in files if file not in label_files], label_files)
 
@@ -183,11 +205,12 @@ def _without_channel(files: list[Path], labels: list[Path]) -> list[tuple[str, P
     return images
 
 
-def _from_list(path: Path) -> list[Found]:
+def _from_list(path: Path, tree: Tree) -> list[Found]:
     """The volumes of a CSV or JSON list."""
     if path.suffix.lower() not in (".csv", ".json"):
         raise CohortError("is a file; expected a folder, or a list in CSV or JSON", path.name)
-    rows = _json_rows(path) if path.suffix.lower() == ".json" else _csv_rows(path)
+    file = tree.local(path)
+    rows = _json_rows(file) if path.suffix.lower() == ".json" else _csv_rows(file)
     found = []
     for number, row in enumerate(rows, start=1):
         name, image, label = (
@@ -224,14 +247,12 @@ def _json_rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _image_files(folder: Path) -> list[Path]:
+def _image_files(folder: Path, tree: Tree) -> list[Path]:
     """The image files directly in a folder, in the order of their names."""
-    if not folder.is_dir():
-        return []
     return [
         entry
-        for entry in sorted(folder.iterdir())
-        if not entry.name.startswith(".") and image_stem(entry) is not None and entry.is_file()
+        for entry in tree.files(folder)
+        if not entry.name.startswith(".") and image_stem(entry) is not None
     ]
 
 
@@ -239,25 +260,26 @@ def _below(root: Path, name: str | None) -> Path | None:
     return None if name is None else root / name
 
 
-def _check_id(volume: Found) -> None:
+def _check_id(volume: Found, tree: Tree) -> None:
     """Refuse names that cannot stand in a slice key or a path."""
     name = volume.id
     slashed = "/" in name or "\\" in name
     if name != name.strip() or name.startswith(".") or slashed or not name.isprintable():
         raise CohortError(
             "cannot be a volume's name; expected no slash, no leading dot, and no space at "
-            f"either end (it names {volume.image})",
+            f"either end (it names {tree.called(volume.image)})",
             repr(name),
         )
 
 
-def _check_unique(volumes: Iterable[Found]) -> None:
+def _check_unique(volumes: Iterable[Found], tree: Tree) -> None:
     """Refuse two volumes whose names would be one on some file system."""
     first: dict[str, Found] = {}
     for volume in volumes:
         before = first.setdefault(normalize("NFC", volume.id).casefold(), volume)
         if before is not volume:
             raise CohortError(
-                f"two volumes have this id, {before.image} and {volume.image}; rename one",
+                f"two volumes have this id, {tree.called(before.image)} and "
+                f"{tree.called(volume.image)}; rename one",
                 volume.id,
             )

@@ -22,6 +22,7 @@ from activeseg.errors import CohortError
 from activeseg.files import atomic_path
 
 __all__ = [
+    "ONE_FILE",
     "SUFFIXES",
     "check_output",
     "image_stem",
@@ -30,8 +31,8 @@ __all__ = [
     "write_label",
 ]
 
-# One file each; a pair of header and pixels cannot be renamed into place in one step.
-_WRITTEN: tuple[str, ...] = (".nii.gz", ".nii", ".nrrd", ".mha")
+ONE_FILE: tuple[str, ...] = (".nii.gz", ".nii", ".nrrd", ".mha")
+"""The formats whose images are one file each."""
 
 # ITK's reader of each format, named so that it need not try them all, and what looks at the file
 # before.
@@ -103,8 +104,9 @@ def check_output(path: Path) -> None:
     Raises:
         CohortError: If the suffix is none of a one-file format, or the folder is not there.
     """
-    if not path.name.lower().endswith(_WRITTEN):
-        raise CohortError(f"cannot be written; expected a name in {', '.join(_WRITTEN)}", path.name)
+    # A pair of header and pixels cannot be renamed into place in one step.
+    if not path.name.lower().endswith(ONE_FILE):
+        raise CohortError(f"cannot be written; expected a name in {', '.join(ONE_FILE)}", path.name)
     if not path.parent.is_dir():
         raise CohortError(
             f"cannot be written; there is no folder {path.parent}: make it first", path.name

@@ -14,7 +14,10 @@ from activeseg.cohort.dicom import series_modality
 from activeseg.cohort.discover import Found, discover
 from activeseg.cohort.images import image_stem, read_image_file
 from activeseg.cohort.labels import as_label, values_in
+from activeseg.cohort.mirror import Mirror
 from activeseg.cohort.modality import majority, modality_of
+from activeseg.cohort.remote import is_address
+from activeseg.cohort.tree import DISK, Tree
 from activeseg.errors import CohortError
 from activeseg.progress import Progress, Silent
 
@@ -24,7 +27,7 @@ _SILENT = Silent()
 
 
 def open_cohort(
-    root: Path,
+    root: Path | str,
     structures: Sequence[str] = (),
     progress: Progress = _SILENT,
     unnamed: Sequence[str] = (),
@@ -32,7 +35,8 @@ def open_cohort(
     """Find and check every volume of a folder or list; one volume is in memory at a time.
 
     Args:
-        root: A folder in one of the layouts of `activeseg.cohort.discover`, or a list file.
+        root: A folder in one of the layouts of `activeseg.cohort.discover`, or a list file; or
+            the address of one (``s3://bucket/folder``), whose files are fetched as they are read.
         structures: Names of the structures, for the label values 1, 2, ... in this order. Names
             that a dataset.json gives keep the values it gives them. Without names, those of a
             dataset.json are taken, or else ``structure_<value>`` for each value in the labels.
@@ -40,16 +44,18 @@ def open_cohort(
         unnamed: Names that are taken where there are no others, and no labels either.
 
     Raises:
-        CohortError: If a file or the cohort cannot be used; the message names the volume.
+        CohortError: If a file or the cohort cannot be used, or an address cannot be reached; the
+            message names the volume.
     """
-    root = Path(os.path.abspath(root))  # "." has no name, and a project outlives its shell
-    found = discover(root)
+    tree, place = _place(root)
+    found = discover(place, tree)
     known = _named(structures, found.dataset.names)
     volumes: list[CohortVolume] = []
     values: set[int] = set()
-    with progress.stage("Checking the cohort", len(found.volumes)) as stage:
+    doing = "Fetching and checking the cohort" if tree.source else "Checking the cohort"
+    with progress.stage(doing, len(found.volumes)) as stage:
         for files in found.volumes:
-            volume, held = _check(files, found.dataset.modality)
+            volume, held = _check(files, found.dataset.modality, tree)
             if known:
                 _check_values(volume, held, known)
             values |= held
@@ -61,11 +67,19 @@ def open_cohort(
     if not known:
         raise CohortError(
             "there are no labels to find structures in; name what to segment with --structures",
-            str(root),
+            tree.called(place),
         )
     modality = majority(volume.modality for volume in volumes)
     agreed = tuple(replace(volume, modality=modality) for volume in volumes)
-    return Cohort(found.root, agreed, known)
+    return Cohort(found.root, agreed, known, tree.source)
+
+
+def _place(root: Path | str) -> tuple[Tree, Path]:
+    """The tree that a cohort lies in, and its path there."""
+    if isinstance(root, str) and is_address(root):
+        return Mirror.opened(root)
+    # "." has no name, and a project outlives its shell
+    return DISK, Path(os.path.abspath(root))
 
 
 def _named(names: Sequence[str], described: Mapping[int, str]) -> tuple[Structure, ...]:
@@ -90,10 +104,10 @@ def _named(names: Sequence[str], described: Mapping[int, str]) -> tuple[Structur
     return tuple(sorted(chosen, key=lambda structure: structure.value))
 
 
-def _check(files: Found, declared: str) -> tuple[CohortVolume, frozenset[int]]:
+def _check(files: Found, declared: str, tree: Tree) -> tuple[CohortVolume, frozenset[int]]:
     """Look into one volume's files; its geometry and modality, and the values of its label."""
     try:
-        image, geometry = read_image_file(files.image, thorough=True)
+        image, geometry = read_image_file(tree.local(files.image), thorough=True)
         wrong = image.size - int(np.isfinite(image).sum()) if image.dtype.kind == "f" else 0
         if wrong:
             raise CohortError(
@@ -107,7 +121,7 @@ def _check(files: Found, declared: str) -> tuple[CohortVolume, frozenset[int]]:
         volume = CohortVolume(files.id, files.image, None, geometry, modality)
         if files.label is None:
             return volume, frozenset()
-        label, label_geometry = read_image_file(files.label, thorough=True)
+        label, label_geometry = read_image_file(tree.local(files.label), thorough=True)
         difference = label_geometry.mismatch(geometry)
         if difference is not None:
             raise CohortError(

@@ -118,7 +118,7 @@ def run_demo(cohort: Cohort, plan: DemoPlan, progress: Progress) -> dict[str, An
     projects = {name: Project.open(each.folder) for name, each in plans.items()}
     runs: dict[str, ArmRun] = {name: found[name] for name in ARMS}
     result = {
-        "cohort": str(cohort.root),
+        "cohort": cohort.where,
         "modality": cohort.volumes[0].modality,
         "structures": [structure.name for structure in cohort.structures],
         "pool": len(pool),

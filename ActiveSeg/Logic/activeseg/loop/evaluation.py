@@ -125,7 +125,7 @@ def evaluate(
         raise CohortError(
             f"the {len(cohort.volumes)} test volumes show no structure, so there is nothing to "
             "measure; choose others with another seed or a larger test set",
-            str(cohort.root),
+            cohort.where,
         )
     return Quality(patients, names)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def split(
         raise CohortError(
             f"{len(labelled)} volumes have a reference label; {in_pool} for the pool and "
             f"{in_test} for the test need {in_pool + in_test}: ask for fewer",
-            str(cohort.root),
+            cohort.where,
         )
     order = [labelled[k] for k in np.random.default_rng(seed).permutation(len(labelled))]
     return tuple(sorted(order[:in_pool])), tuple(sorted(order[in_pool : in_pool + in_test]))
@@ -46,4 +47,4 @@ def split(
 
 def only(cohort: Cohort, ids: Sequence[str]) -> Cohort:
     """The cohort with some of its volumes."""
-    return Cohort(cohort.root, tuple(cohort.volume(each) for each in ids), cohort.structures)
+    return replace(cohort, volumes=tuple(cohort.volume(each) for each in ids))

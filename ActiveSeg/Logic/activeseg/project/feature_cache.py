@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -22,15 +21,13 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from activeseg.cohort import CohortVolume
+from activeseg.caches import VARIABLE, user_cache_folder
+from activeseg.cohort import Cohort
 from activeseg.files import make_folder, sweep_temporary, write_atomic
 
-__all__ = ["VARIABLE", "FeatureCache", "file_checksum", "project_cache", "user_cache"]
+__all__ = ["FeatureCache", "file_checksum", "project_cache", "user_cache"]
 
 Arrays: TypeAlias = Mapping[str, npt.NDArray[Any]]
-
-VARIABLE = "ACTIVESEG_CACHE"
-"""The environment variable that names another folder for `user_cache`, or says `off`."""
 
 _OFF = "off"
 _FOLDER = "cache"
@@ -100,44 +97,31 @@ def project_cache(project: Path) -> FeatureCache | None:
 
 
 def user_cache() -> FeatureCache | None:
-    """The cache of the user, for work without a project.
-
-    ``$ACTIVESEG_CACHE``, or where the platform keeps such things: ``activeseg`` in
-    ``$XDG_CACHE_HOME`` or ``~/.cache``, in ``~/Library/Caches``, in ``%LOCALAPPDATA%``.
+    """The cache of the user (`activeseg.caches`), for work without a project.
 
     Returns:
-        None where the variable is ``off``, or the user has no home.
+        None where `VARIABLE` switches caches off, or the user has no home.
     """
-    said = os.environ.get(VARIABLE)
-    if said:
-        return None if said == _OFF else FeatureCache(Path(said).absolute())
-    try:
-        home = Path.home()
-    except RuntimeError:
-        return None
-    if sys.platform == "win32":
-        base, usual = os.environ.get("LOCALAPPDATA"), home / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base, usual = None, home / "Library" / "Caches"
-    else:
-        base, usual = os.environ.get("XDG_CACHE_HOME"), home / ".cache"
-    # The XDG specification has relative paths ignored.
-    above = Path(base) if base and Path(base).is_absolute() else usual
-    return FeatureCache(above / "activeseg")
+    folder = None if os.environ.get(VARIABLE) == _OFF else user_cache_folder()
+    return None if folder is None else FeatureCache(folder)
 
 
-def file_checksum(volume: CohortVolume) -> str | None:
+def file_checksum(cohort: Cohort, volume: str) -> str | None:
     """SHA-256 of a volume's image file, where one file is the whole image.
 
     Returns:
         None for all but NIfTI: other headers may name a file of pixels, and a DICOM series is a
         folder; and where the file cannot be read, which whoever reads the image will say.
+
+    Raises:
+        CohortError: If the file lies elsewhere and cannot be fetched.
     """
-    if not volume.image.name.lower().endswith((".nii", ".nii.gz")):
+    if not cohort.volume(volume).image.name.lower().endswith((".nii", ".nii.gz")):
         return None
     digest = hashlib.sha256()
+    file = cohort.image_file(volume)
     try:
-        with volume.image.open("rb") as stream:
+        with file.open("rb") as stream:
             while block := stream.read(_BLOCK):
                 digest.update(block)
     except OSError:

@@ -216,7 +216,7 @@ class _Seen:
     @cached_property
     def content(self) -> tuple[str, ...]:
         """What everything follows from that is found in it."""
-        checksum = file_checksum(self._volume)
+        checksum = file_checksum(self._cohort, self._volume.id)
         if checksum is None:
             pixels = np.ascontiguousarray(self.image)
             checksum = f"pixels {hashlib.sha256(pixels.data).hexdigest()}"

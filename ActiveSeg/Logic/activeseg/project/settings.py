@@ -66,7 +66,8 @@ class Settings:
             OSError: If the disk refuses.
         """
         cohort = self.cohort.to_json()
-        cohort["root"] = str(self.cohort.root.absolute())
+        if not self.cohort.source:
+            cohort["root"] = str(self.cohort.root.absolute())
         data = {
             "format_version": FORMAT_VERSION,
             "structures": cohort.pop("structures"),

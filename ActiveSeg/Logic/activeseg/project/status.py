@@ -38,7 +38,7 @@ def project_status(project: Project) -> dict[str, Any]:
     return {
         "project": str(project.folder),
         "format_version": FORMAT_VERSION,
-        "cohort": str(project.cohort.root),
+        "cohort": project.cohort.where,
         "volumes": [volume.id for volume in project.cohort.volumes],
         "structures": [{"name": s.name, "value": s.value} for s in project.structures],
         "plane_policy": project.plane_policy,

@@ -38,7 +38,7 @@ class WorklistRequest:
     """What a worklist is asked for.
 
     Attributes:
-        cohort: The images' folder or list.
+        cohort: The images' folder or list, or the address of one.
         minutes: Of annotation, more than 0.
         strategy: Who chooses; one that needs no model.
         structures: Names of what will be segmented; empty: as the cohort says.
@@ -50,7 +50,7 @@ class WorklistRequest:
         trusted: Whether the code of that network's author may run.
     """
 
-    cohort: Path
+    cohort: Path | str
     minutes: float
     strategy: str = ONE_SHOT
     structures: Sequence[str] = ()

@@ -83,7 +83,7 @@ def worklist_json(worklist: Worklist) -> dict[str, Any]:
 
     request = worklist.request
     return {
-        "cohort": str(worklist.cohort.root),
+        "cohort": worklist.cohort.where,
         "strategy": request.strategy,
         "seed": request.seed,
         "features": worklist.source.facts(),
@@ -94,7 +94,7 @@ def worklist_json(worklist: Worklist) -> dict[str, Any]:
         "covered_with_more": worklist.covered_with_more,
         "note": worklist.note,
         "suggestions": [
-            each.to_json() | {"image": str(worklist.cohort.volume(each.key.volume).image)}
+            each.to_json() | {"image": worklist.cohort.image_place(each.key.volume)}
             for each in worklist.suggestions
         ],
     }

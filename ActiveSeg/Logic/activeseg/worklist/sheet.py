@@ -25,7 +25,7 @@ def sheet_page(worklist: Worklist, slices: Mapping[SliceKey, DrawnSlice], chart:
         chart: The map of the cohort, PNG.
     """
     request, count = worklist.request, len(worklist.suggestions)
-    name = cohort_name(str(worklist.cohort.root))
+    name = cohort_name(worklist.cohort.where)
     facts = {
         "Cohort": f"{name}, {len(worklist.cohort.volumes)} volumes, {len(worklist.plane)} slices",
         "Structures": ", ".join(each.name for each in worklist.cohort.structures),

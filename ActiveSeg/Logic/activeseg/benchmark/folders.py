@@ -63,10 +63,11 @@ class Folders:
 
 
 def remove_bulk(project: Project) -> None:
-    """Remove what a finished run is large by: models, scores, predictions, proposals.
+    """Remove what a finished run is large by: models, scores, predictions, proposals, features.
 
     Batches, estimates, answers and the logs of the trainings stay.
     """
+    shutil.rmtree(project.folder / "cache", ignore_errors=True)
     for files in project.rounds():
         shutil.rmtree(files.folder / "predictions", ignore_errors=True)
         for file in (files.model, files.scores, files.proposals):

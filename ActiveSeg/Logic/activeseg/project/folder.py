@@ -9,6 +9,7 @@
     skips/<volume>/<plane>_<index>/<utc>_<author>.json
     rounds/<NNN>/{model.pt, scores.parquet, proposals.npz, estimate.json, early.json, batch.json,
                   log.jsonl}
+    cache/                                            features of the images; may be deleted
 
 A `Project` keeps nothing in memory that is not in these files, so several processes (and
 machines) can use one folder at once, and a kill at any moment costs at most the running step.

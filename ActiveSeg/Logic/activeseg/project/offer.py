@@ -13,12 +13,14 @@ from activeseg.keys import SliceKey
 from activeseg.minutes import MinutesModel, Work
 from activeseg.progress import Progress
 from activeseg.project.claims import held
+from activeseg.project.feature_cache import FeatureCache, project_cache
 from activeseg.project.folder import Project
-from activeseg.project.pool_features import with_features
+from activeseg.project.pool_features import Looking, with_features
 from activeseg.project.rounds import RoundFiles
 from activeseg.project.score_file import open_scores
 from activeseg.project.score_table import ScoreRows
 from activeseg.project.scored import scored_slices
+from activeseg.project.screening import reads_screening
 from activeseg.project.timing import NOBODY, minutes_model, opening_seconds
 from activeseg.project.truth import truly_shown
 from activeseg.project.unscored import Slices, unscored
@@ -95,7 +97,8 @@ def offered(
         slices = unscored(project.cohort, project.plane_policy, sizes, taken)
     else:
         slices = scored_slices(project, scored, table or open_scores(scored), taken, chosen_by)
-    pool_of = _PoolOf(project.cohort, project.plane_policy, slices, annotated)
+    cache = project_cache(project.folder)
+    pool_of = _PoolOf(project.cohort, project.plane_policy, slices, annotated, cache)
     offer = pool_of.offer(minutes_model(project, author), chosen_by, progress)
     if chosen_by.needs_truth:
         keys = [offer.pool.key(row) for row in range(len(offer.pool))]
@@ -135,6 +138,7 @@ class _PoolOf:
     plane_policy: str
     slices: Slices
     annotated: list[SliceKey]
+    cache: FeatureCache | None = None
 
     def offer(self, minutes: MinutesModel, chosen_by: Strategy, progress: Progress) -> Offer:
         """The pool for a strategy, and for somebody whose minutes are known."""
@@ -156,7 +160,10 @@ class _PoolOf:
         )
         if chosen_by.needs_features:
             keys, known = [places.key(row) for row in range(len(places))], self.annotated
-            pool = with_features(self.cohort, self.plane_policy, pool, keys, known, progress)
+            looking = Looking(screening=reads_screening(chosen_by), cache=self.cache)
+            pool = with_features(
+                self.cohort, self.plane_policy, pool, keys, known, progress, looking
+            )
         return Offer(pool, minutes, slices.work, slices.blank)
 
     def _thickness_mm(self) -> Floats:

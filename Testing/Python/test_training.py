@@ -15,9 +15,9 @@ from torch import nn
 
 from activeseg.errors import ModelError
 from activeseg.model import patches, precision, training
-from activeseg.model.inference import padded_logits
 from activeseg.model.network import NetworkConfig, build, seeded
 from activeseg.model.patches import Patches, cut, plain_offsets
+from activeseg.model.planes import padded_logits
 from activeseg.model.scan import PLACES
 from activeseg.model.slices import IGNORED, LabelledSlice, Sampler
 from activeseg.model.supervised import SIDES, SupervisedUNet

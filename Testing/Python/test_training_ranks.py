@@ -57,7 +57,7 @@ def weights_of(task: Task, rank: Rank, progress: Progress) -> dict[str, Any]:
 
 
 def plain_weights_of(task: Task, rank: Rank, progress: Progress) -> dict[str, Any]:
-    single = mock.patch.object(precision, "has_bfloat16", lambda _: False)
+    single = mock.patch.object(precision, "has_bfloat16", return_value=False)
     with single, mock.patch.object(training, "build", plain):
         return weights_of(task, rank, progress)
 

@@ -9,6 +9,7 @@ dropout; on processors also beyond batch norm (`Rank.ready`).
 from __future__ import annotations
 
 import multiprocessing
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Literal, TypeVar, cast
 
@@ -122,6 +123,24 @@ class Rank:
             device_ids=[self.device] if on_gpu else None,
             find_unused_parameters=unused,
         )
+
+    def averaging(self, spread: nn.Module, now: bool) -> AbstractContextManager[object]:
+        """A block for one of several passes of a step; only that of the last one averages.
+
+        Args:
+            spread: What `spread` gave.
+            now: Whether it is the last one.
+        """
+        from torch.nn.parallel import DistributedDataParallel
+
+        if now or not isinstance(spread, DistributedDataParallel):
+            return nullcontext()
+        return spread.no_sync()
+
+    def total(self, own: float) -> float:
+        """The sum over all ranks."""
+        each = torch.tensor([own], dtype=torch.float64, device=self.device)
+        return float(self.gathered(each).sum())
 
     def gathered(self, own: torch.Tensor) -> torch.Tensor:
         """What all ranks have, in the order of their shares; gradients flow to its own part.

@@ -8,8 +8,10 @@ and no label is interpolated.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,9 @@ from activeseg.keys import Plane
 from activeseg.model.decoder import Part, decoder, only
 from activeseg.model.foreign import ForeignModel, Shown
 from activeseg.model.frame import along
-from activeseg.model.network import seeded
+from activeseg.model.network import Weights, seeded
+from activeseg.model.rank_processes import together
+from activeseg.model.ranks import Rank, Ranks, alone, gpus_for
 from activeseg.model.scan import axis_of
 from activeseg.model.training import SliceLoss, Trained
 from activeseg.progress import Progress
@@ -95,6 +99,8 @@ def tune(
     tuning: Tuning,
     seed: int,
     progress: Progress,
+    again: Callable[[], ForeignModel] | None = None,
+    ranks: Ranks | None = None,
 ) -> Trained:
     """Train a model's network on; it is changed.
 
@@ -106,12 +112,49 @@ def tune(
         tuning: How it is trained.
         seed: Fixes windows, changes of grey values and dropout.
         progress: Told about the steps.
+        again: Opens the same model in another process, pickled; None: one device does it all.
+        ranks: Who shares it; None: GPUs that it is worth while for (`gpus_for`), or nobody. Their
+            number divides the windows of a step.
 
     Raises:
-        ModelError: If there is no slice to learn from, or nothing that can be trained.
+        ModelError: If there is no slice to learn from, nothing that can be trained, or a GPU of
+            several fails.
     """
     if not any(volume.lessons for volume in training):
         raise ModelError("no annotated slice to learn from; annotate at least one")
+    points = tuning.batch * math.prod(model.description.window)
+    if again is not None:
+        ranks = ranks or gpus_for(model.device, tuning.batch, points)
+    if again is None or ranks is None:
+        return _tuned(model, training, tuning, seed, alone(model.device), progress)
+    work = partial(_on_rank, again, training, tuning, seed)
+    weights, log = together(work, ranks, progress)[0]
+    model.network.load_state_dict(weights)
+    return Trained(model.network.eval(), tuple(log))
+
+
+def _on_rank(
+    again: Callable[[], ForeignModel],
+    training: Sequence[Taught],
+    tuning: Tuning,
+    seed: int,
+    rank: Rank,
+    progress: Progress,
+) -> tuple[Weights, list[dict[str, Any]]] | None:
+    """Tune in one of several processes; rank 0 gives the weights and the log."""
+    trained = _tuned(again(), training, tuning, seed, rank, progress)
+    return None if rank.number else (trained.network.state_dict(), list(trained.log))
+
+
+def _tuned(
+    model: ForeignModel,
+    training: Sequence[Taught],
+    tuning: Tuning,
+    seed: int,
+    rank: Rank,
+    progress: Progress,
+) -> Trained:
+    """`tune`, on one device."""
     with seeded(seed):
         parameters = _trainable(model, tuning.part)
         optimiser = torch.optim.AdamW(
@@ -121,17 +164,19 @@ def tune(
             optimiser, tuning.learning_rate, total_steps=max(20, tuning.steps + 1), pct_start=0.1
         )
         draw = _Windows(training, model.description.window, np.random.default_rng(seed))
+        lessons = _Lessons(model, rank, rank.spread(model.network, unused=True), tuning.batch)
         logged = {max(1, round(tuning.steps * part)) for part in (0.8, 0.9, 1.0)}
         log: list[dict[str, Any]] = []
+        rank.own_chance(seed)
         with progress.stage("Tuning", tuning.steps) as stage:
             for step in range(1, tuning.steps + 1):
                 model.learning()
                 optimiser.zero_grad()
-                loss = sum(_learn(model, draw, tuning.batch) for _ in range(tuning.batch))
+                loss = lessons.learn(draw)
                 optimiser.step()
                 schedule.step()
                 if step in logged:
-                    log.append({"step": step, "loss": loss})
+                    log.append({"step": step, "loss": rank.total(loss)})
                 stage.advance()
     return Trained(model.network.eval(), tuple(log))
 
@@ -152,19 +197,45 @@ def _trainable(model: ForeignModel, part: Part) -> list[torch.nn.Parameter]:
     return found
 
 
-def _learn(model: ForeignModel, draw: _Windows, batch: int) -> float:
-    """Show the network one window and keep the gradients of its share of the loss."""
-    window = draw.window()
-    logits = model.merged(model.network(window.image[None].to(model.device)))[0]
-    answers, targets = [], []
-    for found, label in window.at_slices(logits):
-        answers.append(found.flatten(1))
-        targets.append(label.flatten())
-    answer = torch.cat(answers, dim=1)[None, :, :, None]
-    target = torch.cat(targets).long()[None, None, :, None].to(answer.device)
-    loss = SliceLoss()(answer.float(), target) / batch
-    loss.backward()
-    return float(loss.item())
+@dataclass(frozen=True)
+class _Lessons:
+    """Shows the network its windows of a step.
+
+    Attributes:
+        model: The model.
+        rank: Which of the windows it is shown.
+        answer: Its network, as the ranks share it.
+        batch: Windows of a step on all ranks together.
+    """
+
+    model: ForeignModel
+    rank: Rank
+    answer: torch.nn.Module
+    batch: int
+
+    def learn(self, draw: _Windows) -> float:
+        """Keep the gradients of a step; the loss of the rank's own windows."""
+        own = range(self.batch)[self.rank.share(self.batch)]
+        total = 0.0
+        for number in range(self.batch):
+            window = draw.window()  # of every window, so that all ranks draw alike
+            if number in own:
+                with self.rank.averaging(self.answer, now=number == own[-1]):
+                    total += self._learn(window)
+        return total
+
+    def _learn(self, window: _Window) -> float:
+        """Show the network one window and keep the gradients of its share of the loss."""
+        logits = self.model.merged(self.answer(window.image[None].to(self.model.device)))[0]
+        answers, targets = [], []
+        for found, label in window.at_slices(logits):
+            answers.append(found.flatten(1))
+            targets.append(label.flatten())
+        answer = torch.cat(answers, dim=1)[None, :, :, None]
+        target = torch.cat(targets).long()[None, None, :, None].to(answer.device)
+        loss = SliceLoss()(answer.float(), target) / self.batch
+        (self.rank.count * loss).backward()
+        return float(loss.item())
 
 
 @dataclass(frozen=True)

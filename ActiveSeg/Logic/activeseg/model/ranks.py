@@ -9,6 +9,7 @@ dropout; on processors also beyond batch norm (`Rank.ready`).
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Literal, TypeVar, cast
@@ -16,7 +17,7 @@ from typing import Literal, TypeVar, cast
 import torch
 from torch import nn
 
-__all__ = ["LEAST_POINTS", "Rank", "Ranks", "alone", "gpus_for"]
+__all__ = ["LEAST_POINTS", "Rank", "Ranks", "alone", "gpus_for", "only_used"]
 
 LEAST_POINTS = 64 * 1024
 """Pixels or voxels of a step that each GPU has at the least. With fewer it waits for its kernels to
@@ -103,26 +104,22 @@ class Rank:
         if self.number:
             torch.manual_seed(seed + 104729 * self.number)
 
-    def spread(self, network: nn.Module, unused: bool = False) -> nn.Module:
+    def spread(self, network: nn.Module) -> nn.Module:
         """The network whose gradients are averaged over all ranks; alone, the network itself.
 
         They are for as long as what is returned is kept. Before each pass rank 0's running
         statistics become those of all.
 
         Args:
-            network: The network, on its device.
-            unused: Whether there may be weights that its answer does not depend on.
+            network: The network, on its device. Its answer depends on all weights that are
+                trained: ranks wait for the gradient of each (`only_used`).
         """
         if self.count == 1:
             return network
         from torch.nn.parallel import DistributedDataParallel
 
         on_gpu = self.device.type == "cuda"
-        return DistributedDataParallel(
-            network,
-            device_ids=[self.device] if on_gpu else None,
-            find_unused_parameters=unused,
-        )
+        return DistributedDataParallel(network, device_ids=[self.device] if on_gpu else None)
 
     def averaging(self, spread: nn.Module, now: bool) -> AbstractContextManager[object]:
         """A block for one of several passes of a step; only that of the last one averages.
@@ -162,6 +159,13 @@ class Rank:
         distributed.all_gather(parts, own.detach().contiguous())
         parts[self.number] = own
         return torch.cat(parts)
+
+
+def only_used(parameters: Sequence[nn.Parameter], answer: torch.Tensor) -> None:
+    """Let no weights be trained that an answer does not depend on."""
+    found = torch.autograd.grad(answer.sum(), parameters, allow_unused=True)
+    for parameter, gradient in zip(parameters, found, strict=True):
+        parameter.requires_grad_(gradient is not None)
 
 
 def alone(device: torch.device) -> Rank:

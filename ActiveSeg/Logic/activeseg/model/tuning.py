@@ -25,7 +25,7 @@ from activeseg.model.foreign import ForeignModel, Shown
 from activeseg.model.frame import along
 from activeseg.model.network import Weights, seeded
 from activeseg.model.rank_processes import together
-from activeseg.model.ranks import Rank, Ranks, alone, gpus_for
+from activeseg.model.ranks import Rank, Ranks, alone, gpus_for, only_used
 from activeseg.model.scan import axis_of
 from activeseg.model.training import SliceLoss, Trained
 from activeseg.progress import Progress
@@ -164,7 +164,10 @@ def _tuned(
             optimiser, tuning.learning_rate, total_steps=max(20, tuning.steps + 1), pct_start=0.1
         )
         draw = _Windows(training, model.description.window, np.random.default_rng(seed))
-        lessons = _Lessons(model, rank, rank.spread(model.network, unused=True), tuning.batch)
+        if rank.count > 1:
+            model.learning()
+            only_used(parameters, model.network(_nothing(model)))
+        lessons = _Lessons(model, rank, rank.spread(model.network), tuning.batch)
         logged = {max(1, round(tuning.steps * part)) for part in (0.8, 0.9, 1.0)}
         log: list[dict[str, Any]] = []
         rank.own_chance(seed)
@@ -189,12 +192,16 @@ def _trainable(model: ForeignModel, part: Part) -> list[torch.nn.Parameter]:
             raise ModelError(
                 "a TorchScript file does not show what runs after what; train with --tune all"
             )
-        image = torch.zeros((1, 1, *model.description.window), device=model.device)
-        only(network, decoder(network.eval(), 3, lambda: network(image)))
+        only(network, decoder(network.eval(), 3, lambda: network(_nothing(model))))
     found = [parameter for parameter in network.parameters() if parameter.requires_grad]
     if not found:
         raise ModelError("the model has no weights to train: it was frozen when it was exported")
     return found
+
+
+def _nothing(model: ForeignModel) -> torch.Tensor:
+    """An empty window."""
+    return torch.zeros((1, 1, *model.description.window), device=model.device)
 
 
 @dataclass(frozen=True)

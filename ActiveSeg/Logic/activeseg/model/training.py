@@ -1,7 +1,7 @@
 """Training on annotated slices, from fresh weights or given ones.
 
 The recipe is the same for every strategy, so that a comparison of strategies compares slices.
-Equal seeds give equal weights on one machine with one number of threads.
+Equal seeds give equal weights on one machine with one number of threads and of GPUs.
 """
 
 from __future__ import annotations

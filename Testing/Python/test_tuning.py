@@ -14,7 +14,7 @@ from torch import nn
 
 from activeseg.errors import ModelError
 from activeseg.keys import Plane
-from activeseg.model import tuning as module
+from activeseg.model import windows as module
 from activeseg.model.decoder import decoder, only
 from activeseg.model.description import Description
 from activeseg.model.foreign import ForeignModel
@@ -22,7 +22,8 @@ from activeseg.model.network import NetworkConfig
 from activeseg.model.opened import Opened, try_out
 from activeseg.model.scan import Scan, axis_of
 from activeseg.model.torchscript import open_torchscript
-from activeseg.model.tuning import Lesson, Taught, Tuning, tune
+from activeseg.model.tuning import Tuning, tune
+from activeseg.model.windows import Lesson, Taught
 from activeseg.progress import Progress, Silent, Stage
 from tiny_bundle import unet, write_torchscript
 
@@ -75,7 +76,7 @@ class TestWindows:
         maps = frame.resampled(frame.turned(torch.from_numpy(where)))
         whole = [tuple(slice(0, n) for n in shape) for shape in (frame.shape, SHAPE)]
         wanted = frame.back(maps, *whole).reshape(3, -1)
-        draw = module._Windows([volume], window, np.random.default_rng(1))
+        draw = module.Windows([volume], window, np.random.default_rng(1))
         seen = set()
         for _ in range(12):
             found = draw.window()
@@ -96,7 +97,7 @@ class TestWindows:
         truth[4, 5, 5] = 2  # one pixel of one slice
         image = np.zeros((1, *SHAPE), np.float32)
         volume = taught(model, image, truth, [(Plane.AXIAL, k) for k in range(9)])
-        draw = module._Windows([volume], (8, 8, 8), np.random.default_rng(0))
+        draw = module.Windows([volume], (8, 8, 8), np.random.default_rng(0))
         shows = 0
         for _ in range(200):
             window = draw.window()
@@ -110,7 +111,7 @@ class TestWindows:
         model = model_of(nn.Conv3d(1, 3, 1))
         image = np.random.default_rng(0).normal(size=(1, 8, 8, 8)).astype(np.float32)
         volume = taught(model, image, label((8, 8, 8)), [(Plane.AXIAL, 3)], (1.0, 1.0, 1.0))
-        window = module._Windows([volume], (8, 8, 8), np.random.default_rng(0)).window()
+        window = module.Windows([volume], (8, 8, 8), np.random.default_rng(0)).window()
         logits = torch.zeros((3, 8, 8, 8), requires_grad=True)
         ((found, _),) = window.at_slices(logits)
         found.sum().backward()

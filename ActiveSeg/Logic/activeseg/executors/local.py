@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from activeseg.executors.crew import Crew, working_with
 
-__all__ = ["local_processes", "one_thread", "without_interrupts"]
+__all__ = ["end_with_parent", "local_processes", "one_thread", "without_interrupts"]
 
 _THREADS = "OMP_NUM_THREADS"
 _T = TypeVar("_T")
@@ -28,7 +28,7 @@ class Processes(ProcessPoolExecutor):
     """A pool that begins its processes with one thread each, and knows them."""
 
     def __init__(self, count: int) -> None:
-        super().__init__(count, multiprocessing.get_context("spawn"), _end_with_parent)
+        super().__init__(count, multiprocessing.get_context("spawn"), end_with_parent)
         self._begun: set[BaseProcess] = set()
 
     def submit(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> Future[_T]:
@@ -63,7 +63,7 @@ def local_processes(count: int) -> Iterator[Crew]:
         executor.end()
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """In a new process: end when whoever began it is gone, however it went."""
     parent = multiprocessing.parent_process()
     if parent is not None:

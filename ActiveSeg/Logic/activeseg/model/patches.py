@@ -78,12 +78,16 @@ class Patches:
         self._chance = torch.Generator().manual_seed(seed)
         self._bent_share = BENT_SHARE * min(1.0, FEW_SLICES / len(slices))
 
-    def draw(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Images `[N, channels, h, w]` and labels `[N, 1, h, w]` of a batch."""
+    def draw(self, count: int, part: slice = slice(None)) -> tuple[torch.Tensor, torch.Tensor]:
+        """Images `[N, channels, h, w]` and labels `[N, 1, h, w]` of a batch, or of a part of it.
+
+        Chance is drawn for the whole batch, so that its parts are the same wherever they are cut.
+        """
         moved = self._turned(count) + self._bends(count)
-        pairs = [cut(self._sampler.draw(), offsets) for offsets in moved]
+        windows = [self._sampler.draw() for _ in range(count)]
+        pairs = [cut(*each) for each in zip(windows[part], moved[part], strict=True)]
         images, labels = zip(*pairs, strict=True)
-        return self._changed(torch.cat(images)), torch.cat(labels)
+        return self._changed(torch.cat(images), count, part), torch.cat(labels)
 
     def _turned(self, count: int) -> torch.Tensor:
         """`plain_offsets`, turned, scaled and sheared or left as they are, `[N, h, w, 2]`."""
@@ -111,20 +115,25 @@ class Patches:
         some = self._some(count, self._bent_share).view(count, 1, 1, 1)
         return smooth.permute(0, 2, 3, 1) * some
 
-    def _changed(self, images: torch.Tensor) -> torch.Tensor:
-        """Other grey values, as from another scanner, and a place that is a little off."""
-        count = len(images)
+    def _changed(self, images: torch.Tensor, count: int, part: slice) -> torch.Tensor:
+        """Other grey values, as from another scanner, and a place that is a little off.
+
+        Args:
+            images: Those of the part.
+            count: Patches of the whole batch.
+            part: Which of them these are.
+        """
         grey, places = images[:, :-PLACES], images[:, -PLACES:]
 
         def each(values: torch.Tensor) -> torch.Tensor:
-            return values.view(count, 1, 1, 1)
+            return values.view(count, 1, 1, 1)[part]
 
-        noise = torch.randn(grey.shape, generator=self._chance) * NOISE
+        noise = torch.randn((count, *grey.shape[1:]), generator=self._chance)[part] * NOISE
         grey = grey + noise * each(self._some(count, NOISE_SHARE))
         scale = self._within(count, MOST_GREY) * self._some(count, GREY_SHARE)
         shift = self._within(count, MOST_GREY) * self._some(count, GREY_SHARE)
         grey = grey * each(1 + scale) + each(shift)
-        moved = torch.randn((count, PLACES, 1, 1), generator=self._chance) * PLACE_NOISE
+        moved = torch.randn((count, PLACES, 1, 1), generator=self._chance)[part] * PLACE_NOISE
         return torch.cat([grey, places + moved], dim=1)
 
     def _within(self, count: int, most: float) -> torch.Tensor:

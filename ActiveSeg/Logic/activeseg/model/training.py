@@ -1,14 +1,16 @@
 """Training on annotated slices, from fresh weights or given ones.
 
 The recipe is the same for every strategy, so that a comparison of strategies compares slices.
-Equal seeds give equal weights on one machine with one number of threads.
+Equal seeds give equal weights on one machine with one number of threads and of GPUs.
 """
 
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,12 +23,14 @@ from activeseg.model.decoder import Part, decoder, only
 from activeseg.model.network import STRIDE, NetworkConfig, Weights, build, pick_device, seeded
 from activeseg.model.patches import Patches
 from activeseg.model.precision import autocast
+from activeseg.model.rank_processes import together
+from activeseg.model.ranks import Rank, Ranks, alone, gpus_for
 from activeseg.model.scan import PLACES
 from activeseg.model.slices import IGNORED, LabelledSlice, patch_size
 from activeseg.model.supervised import SIDES, SupervisedUNet
 from activeseg.progress import Progress
 
-__all__ = ["Recipe", "SliceLoss", "Trained", "train"]
+__all__ = ["Recipe", "SliceLoss", "Task", "Trained", "on_rank", "train"]
 
 
 LATER_RATE = 2 / 3
@@ -102,6 +106,18 @@ class SliceLoss(nn.Module):
         return dice + total / known.sum().clamp(min=1)
 
 
+@dataclass(frozen=True)
+class Task:
+    """What is to be trained, from what and how: the arguments of `train` of these names."""
+
+    slices: Sequence[LabelledSlice]
+    config: NetworkConfig
+    recipe: Recipe
+    seed: int
+    start: Weights | None
+    part: Part
+
+
 def train(
     slices: Sequence[LabelledSlice],
     config: NetworkConfig,
@@ -111,6 +127,7 @@ def train(
     start: Weights | None = None,
     part: Part = "all",
     device: str = "auto",
+    ranks: Ranks | None = None,
 ) -> Trained:
     """Train a network on annotated slices.
 
@@ -125,10 +142,12 @@ def train(
         start: Weights to start from instead of fresh ones.
         part: What of the network is trained; of fresh weights all.
         device: Where (`activeseg.model.network.DEVICES`).
+        ranks: Who shares the training; None: GPUs that it is worth while for (`gpus_for`), or
+            nobody. Their number divides the recipe's batch.
 
     Raises:
         ModelError: If there is no slice to learn from, the start weights do not fit, there is no
-            such device, or a part of fresh weights would be trained.
+            such device, a part of fresh weights would be trained, or a GPU of several fails.
     """
     if not slices:
         raise ModelError("no annotated slice to learn from; annotate at least one")
@@ -137,25 +156,63 @@ def train(
             f"--tune {part} is for a model that exists; this project trains from fresh weights"
         )
     found = pick_device(device)
-    with seeded(seed):
+    task = Task(slices, config, recipe, seed, start, part)
+    points = recipe.batch * math.prod(patch_size(slices, recipe.patch))
+    ranks = ranks or gpus_for(found, recipe.batch, points)
+    if ranks is None:
+        return _trained(task, alone(found), progress)
+    weights, log, members = together(partial(on_rank, task), ranks, progress)[0]
+    with seeded(seed):  # the fresh weights are thrown away at once
         network = build(config)
-        if start is not None:
-            _load_start(network, start)
-        network.to(found)
-        trained = None if part == "all" else _decoder(network, config, found)
-        return _fit(network, slices, recipe, seed, progress, trained)
+    network.load_state_dict(weights)
+    return Trained(network.to(found).eval(), tuple(log), tuple(members))
+
+
+def on_rank(
+    task: Task, rank: Rank, progress: Progress
+) -> tuple[Weights, list[dict[str, Any]], list[Weights]] | None:
+    """Train in one of several processes; rank 0 gives the weights, the log and the members."""
+    trained = _trained(task, rank, progress)
+    if rank.number:
+        return None
+    return trained.network.state_dict(), list(trained.log), list(trained.members)
+
+
+def _trained(task: Task, rank: Rank, progress: Progress) -> Trained:
+    """`train`, on one device."""
+    with seeded(task.seed):
+        network = build(task.config)
+        if task.start is not None:
+            _load_start(network, task.start)
+        network = rank.ready(network)
+        whole = task.part == "all"
+        trained = None if whole else _decoder(network, task.config, rank.device)
+        rank.own_chance(task.seed)
+        return _fit(network, task, rank, progress, trained)
+
+
+class _WithSides(nn.Module):
+    """A network that answers with its sides when it is called, as training on ranks needs."""
+
+    def __init__(self, network: SupervisedUNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """`SupervisedUNet.with_sides`."""
+        return self.network.with_sides(images)
 
 
 def _fit(
     network: SupervisedUNet,
-    slices: Sequence[LabelledSlice],
-    recipe: Recipe,
-    seed: int,
+    task: Task,
+    rank: Rank,
     progress: Progress,
     trained: Sequence[nn.Module] | None,
 ) -> Trained:
     """The loop of optimiser steps; of some layers alone, if they are given."""
-    patches = Patches(slices, patch_size(slices, recipe.patch), seed)
+    recipe = task.recipe
+    patches = Patches(task.slices, patch_size(task.slices, recipe.patch), task.seed)
     optimiser = torch.optim.AdamW(
         network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
@@ -164,7 +221,7 @@ def _fit(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, recipe.learning_rate, total_steps=total, pct_start=0.1
     )
-    loss_of, device = SliceLoss(), next(network.parameters()).device
+    answer, loss_of = rank.spread(_WithSides(network)), SliceLoss()
     logged = {max(1, round(recipe.steps * part)) for part in (0.8, 0.9, 1.0)}
     kept = _member_steps(recipe)
     members: list[Weights] = []
@@ -172,13 +229,13 @@ def _fit(
     with progress.stage("Training", recipe.steps) as stage:
         for step in range(1, recipe.steps + 1):
             _learning(network, trained)
-            images, labels = patches.draw(recipe.batch)
-            with autocast(device):
-                logits = network.with_sides(images.to(device))
-            target = _targets(labels.to(device))
-            loss = _deep_loss(loss_of, logits.float(), target, recipe.side_weight)
+            images, labels = patches.draw(recipe.batch, rank.share(recipe.batch))
+            with autocast(rank.device):
+                logits = answer(images.to(rank.device))
+            target = _targets(rank.gathered(labels.to(rank.device)))
+            loss = _deep_loss(loss_of, rank.gathered(logits.float()), target, recipe.side_weight)
             optimiser.zero_grad()
-            loss.backward()
+            (rank.count * loss).backward()
             optimiser.step()
             schedule.step()
             if step in kept:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from activeseg.errors import ProjectError
 from activeseg.files import write_atomic
 from activeseg.keys import SliceKey
+from activeseg.model.foreign import ForeignModel
 from activeseg.model.network import NetworkConfig, Weights, load, outdated, pick_device, save
 from activeseg.model.training import Recipe, Trained, train
 from activeseg.model.tuning import Tuning, tune
@@ -145,7 +147,14 @@ def _tuned(
     model = foreign_model(project, start, device)
     taught = taught_volumes(project, annotations.values(), model, progress)
     training = [taught[volume] for volume in sorted(taught)]
-    return tune(model, training, tuning, seed, progress)
+    return tune(
+        model, training, tuning, seed, progress, partial(_opened, project.folder, start, device)
+    )
+
+
+def _opened(folder: Path, start: Start, device: str) -> ForeignModel:
+    """The foreign model in another process, which has no project."""
+    return foreign_model(Project.open(folder), start, device)
 
 
 def _drop_former_scores(files: RoundFiles) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from activeseg.keys import SliceKey
 from activeseg.model.foreign import ForeignModel
-from activeseg.model.tuning import Lesson, Taught
+from activeseg.model.windows import Lesson, Taught
 from activeseg.progress import Progress
 from activeseg.project.folder import Project
 from activeseg.project.records import Annotation

@@ -319,7 +319,7 @@ def test_each_step_is_taken_with_dropout_and_batch_statistics(
             modes.append((torch.is_grad_enabled(), mode == {True}))
             assert len(mode) == 1
 
-        network.unet.register_forward_pre_hook(note)
+        network.downs[0].register_forward_pre_hook(note)
         return network
 
     monkeypatch.setattr(training, "build", watched)

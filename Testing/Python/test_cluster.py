@@ -107,7 +107,7 @@ def files_of(project):
     return {
         file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in sorted(folder.rglob("*"))
-        if (file.suffix == ".npz" or file.name == "estimate.json")
+        if (file.suffix in (".npz", ".parquet") or file.name == "estimate.json")
         and not file.name.startswith(TEMPORARY)
     }
 

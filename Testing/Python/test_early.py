@@ -36,13 +36,13 @@ from tiny_cohort import (
 SILENT = Silent()
 RECIPE = Recipe(steps=4, batch=4)
 SCORING = Scoring(passes=2)
-MINUTES = 1.0
+MINUTES = 1.6
 VOLUMES = 8
 
 
 def whole_round(project):
     """A round whose early batch comes after two or three volumes of the tiny cohort."""
-    with patch.object(early, "FILLS", 0.8):
+    with patch.object(early, "FILLS", 0.5):
         return run_round(project, MINUTES, None, RECIPE, SCORING, SILENT)
 
 

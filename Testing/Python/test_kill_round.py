@@ -26,7 +26,7 @@ KILLS = 25
 SILENT = Silent()
 RECIPE = Recipe(steps=4, batch=4)
 SCORING = Scoring(passes=2)
-MINUTES = 2.5
+MINUTES = 4.0
 
 
 class Reporting(Progress):
@@ -76,7 +76,7 @@ def measure(folder, file):
 def asked(tmp_path_factory):
     """Round 0 is asked, nothing is answered."""
     folder = tmp_path_factory.mktemp("asked")
-    project = new_project(folder / "project", write_tiny_cohort(folder / "cohort", volumes=6))
+    project = new_project(folder / "project", write_tiny_cohort(folder / "cohort", volumes=10))
     run_suggest(project, MINUTES, None, SILENT)
     return project
 

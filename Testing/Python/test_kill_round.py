@@ -160,7 +160,7 @@ def test_a_round_killed_before_any_file_appears_ends_like_an_undisturbed_one(ask
     expected = whole.latest_batch()
     assert expected.round == 1
     steps = int((whole.folder / "calls.txt").read_text())
-    assert steps == 13  # who works, model, log, 6 predictions, scores, estimate, ...
+    assert steps == 17  # who works, model, log, 10 predictions, scores, estimate, ...
     for number in range(1, steps + 1):
         project = copied(begun, tmp_path / str(number))
         code = run_child(round_until_call, project.folder, number, preload=PRELOAD)

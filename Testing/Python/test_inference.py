@@ -393,6 +393,26 @@ def test_views_bring_passes_along_evenly() -> None:
     assert [len(view.passes) for view in pointwise.views(scan, 4)] == [0, 0, 0]
 
 
+def test_passes_say_background_where_nothing_was_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slices that are read apart are kept in boxes of their own, smaller than that of them all."""
+    model, scan = fresh(structures=2), noise((6, 40, 44), (AXIAL,))
+    monkeypatch.setattr(planes, "PIXELS_AT_ONCE", 40 * 44)
+    original = planes.Where.marked
+
+    def narrow(self, first, there, reach):
+        only = np.zeros_like(there)
+        only[:, 3 * first : 3 * first + 8, 5 * first : 5 * first + 8] = True
+        return original(self, first, only, reach)
+
+    monkeypatch.setattr(planes.Where, "marked", narrow)
+    (view,) = model.views(scan, passes=2, seed=1)
+    for softmax in (view.softmax, *view.passes):
+        np.testing.assert_allclose(softmax.sum(axis=0), 1, atol=1e-5)
+        assert softmax[0, 0, -1, -1] == 1  # kept of the last slices alone
+    kept = np.s_[:, 0, :8, :8]
+    assert all(not np.allclose(each[kept], view.softmax[kept], atol=1e-4) for each in view.passes)
+
+
 def test_energy_of_each_view_is_that_of_its_logits() -> None:
     # Two classes with the logits 0 and x: -log(1 + exp(x)).
     scan = noise((3, 8, 8), ALL)

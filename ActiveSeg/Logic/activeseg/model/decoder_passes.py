@@ -34,6 +34,8 @@ class DecoderPasses:
         self._network = network
         self._count = count
         self._rng = np.random.Generator(np.random.SFC64(seed))
+        # MONAI's transposed convolution and the residual unit after it.
+        self._innermost: Any = network.ups[-1]
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         """Logits of the main output, of the sides, and of each pass, in this order.
@@ -48,8 +50,7 @@ class DecoderPasses:
         """
         network = self._network
         *skips, bottom = network.encode(images)
-        level: Any = network.ups[-1]  # of MONAI's U-Net: a transposed convolution and a unit
-        enlarge, unit = level
+        enlarge, unit = self._innermost
         # Norm comes before dropout, so all of it up to there is without chance.
         known = enlarge.adn.N(enlarge.conv(torch.cat([skips[-1], bottom], dim=1)))
         plain = unit(enlarge.adn.A(known))
@@ -74,8 +75,7 @@ class DecoderPasses:
         """
         if not self._count:
             return []
-        level: Any = self._network.ups[-1]
-        enlarge, unit = level
+        enlarge, unit = self._innermost
         chance = self._active(enlarge.adn, known.repeat(self._count, 1, 1, 1))
         inner = unit.conv.unit0
         chance = chance + self._active(inner.adn, inner.adn.N(inner.conv(chance)))

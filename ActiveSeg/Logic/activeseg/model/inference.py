@@ -107,11 +107,12 @@ class SliceModel(SegmentationModel):
     def labels(self, scan: Scan) -> npt.NDArray[np.uint8]:
         """The likeliest class of each voxel `[S, P, L]`, by the mean of the planes."""
         self._network.eval()
+        planes = _where_needed(scan, lambda _: self._reader(self._network))
+        _, (total, *_), box = next(planes)
+        for _, (softmax, *_), _ in planes:
+            total += softmax
         found = np.zeros(scan.shape, dtype=np.uint8)
-        total: npt.NDArray[np.float32] | None = None
-        for _, (softmax, *_), box in _where_needed(scan, lambda _: self._reader(self._network)):
-            total = softmax if total is None else np.add(total, softmax, out=total)
-            found[box] = total.argmax(axis=0)
+        found[box] = total.argmax(axis=0)
         return found
 
     def samples(

@@ -190,15 +190,16 @@ class Where:
     def maps(self, box: Box) -> list[Floats]:
         """The maps `[..., s, p, l]` in a box that holds all that is kept.
 
-        Elsewhere in it the first map, a softmax, says background, and each of the others what it
-        says least of all where it was kept.
+        Elsewhere in it those of several channels, which are softmaxes, say background, and each of
+        the others what it says least of all where it was kept.
         """
         shape = tuple(side.stop - side.start for side in box)
         found: list[Floats] = []
         for number, like in enumerate(self._maps[0]):
-            least = min(float(kept[number].min()) for kept in self._maps)
-            found.append(np.full((like.shape[1], *shape), least, dtype=np.float32))
-        found[0][:1], found[0][1:] = 1, 0
+            whole = np.zeros((like.shape[1], *shape), dtype=np.float32)
+            softmax = len(whole) > 1
+            whole[0] = 1 if softmax else min(float(kept[number].min()) for kept in self._maps)
+            found.append(whole)
         for part, kept in zip(self._boxes, self._maps, strict=True):
             inside = (slice(None), *within(part, box))
             for whole, each in zip(found, kept, strict=True):

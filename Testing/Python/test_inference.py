@@ -19,6 +19,7 @@ from activeseg.model.inference import ROOM, SliceModel, dropout_only
 from activeseg.model.network import STRIDE, NetworkConfig, build, save, seeded
 from activeseg.model.planes import padded_logits
 from activeseg.model.scan import PLACES, Box, Scan, axis_of
+from activeseg.uncertainty import entropy_of_mean
 
 AXIAL, CORONAL, SAGITTAL = Plane.AXIAL, Plane.CORONAL, Plane.SAGITTAL
 ALL = (AXIAL, CORONAL, SAGITTAL)
@@ -198,7 +199,7 @@ def test_windows_change_nothing_away_from_their_edges(monkeypatch: pytest.Monkey
     with seeded(0):
         network = nn.Conv2d(3, 2, 5, padding=2)
     images = torch.from_numpy(noise((3, 64, 64)).channels)
-    whole = padded_logits(network, images, torch.device("cpu"))
+    whole = padded_logits(network, images, torch.device("cpu")).float()
     monkeypatch.setattr(planes, "WINDOW", 32)
     windows = padded_logits(network, images, torch.device("cpu"))
     # Windows start at 0, 24 and 32 (a quarter overlaps); two pixels at their edges differ.
@@ -378,19 +379,27 @@ def test_labels_are_the_likeliest_classes_of_the_prediction() -> None:
 def test_views_bring_passes_along_evenly() -> None:
     model, scan = fresh(structures=2), noise((6, 20, 22), ALL)
     seen = list(model.views(scan, passes=4, seed=3))
-    assert [len(view.passes) for view in seen] == [2, 1, 1]
+    passes = [view.passes for view in seen]
+    assert [len(each.labels) for each in passes] == [2, 1, 1]
     plain = list(model.views(scan))
     for view, other in zip(seen, plain, strict=True):
         assert np.allclose(view.softmax, other.softmax, atol=1e-6)
-        for each in view.passes:
-            assert np.allclose(each.sum(axis=0), 1, atol=1e-5)
-            assert not np.allclose(each, view.softmax, atol=1e-4)
+        assert np.allclose(view.passes.mean.sum(axis=0), 1, atol=1e-5)
+        assert not np.allclose(view.passes.mean, view.softmax, atol=1e-4)
+    # Of a single pass the likeliest class and the entropy are those of its softmax.
+    for alone in passes[1:]:
+        assert np.array_equal(alone.labels[0], alone.mean.argmax(axis=0))
+        assert np.allclose(alone.entropy, entropy_of_mean(alone.mean), atol=1e-5)
+    # Two that differ are together less sure than each of them.
+    first, second = passes[0].labels
+    assert (first != second).any()
+    assert np.all(passes[0].entropy <= entropy_of_mean(passes[0].mean) + 1e-5)
     again = list(model.views(scan, passes=4, seed=3))
     other = list(model.views(scan, passes=4, seed=4))
-    assert np.array_equal(seen[0].passes[1], again[0].passes[1])
-    assert not np.array_equal(seen[0].passes[1], other[0].passes[1])
+    assert np.array_equal(passes[0].mean, again[0].passes.mean)
+    assert not np.array_equal(passes[0].mean, other[0].passes.mean)
     pointwise = SliceModel(Pointwise(), config_of())
-    assert [len(view.passes) for view in pointwise.views(scan, 4)] == [0, 0, 0]
+    assert [view.passes for view in pointwise.views(scan, 4)] == [None] * 3
 
 
 def test_passes_say_background_where_nothing_was_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -406,11 +415,11 @@ def test_passes_say_background_where_nothing_was_kept(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(planes.Where, "marked", narrow)
     (view,) = model.views(scan, passes=2, seed=1)
-    for softmax in (view.softmax, *view.passes):
+    for softmax in (view.softmax, view.passes.mean):
         np.testing.assert_allclose(softmax.sum(axis=0), 1, atol=1e-5)
         assert softmax[0, 0, -1, -1] == 1  # kept of the last slices alone
     kept = np.s_[:, 0, :8, :8]
-    assert all(not np.allclose(each[kept], view.softmax[kept], atol=1e-4) for each in view.passes)
+    assert not np.allclose(view.passes.mean[kept], view.softmax[kept], atol=1e-4)
 
 
 def test_energy_of_each_view_is_that_of_its_logits() -> None:

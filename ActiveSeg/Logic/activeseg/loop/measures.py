@@ -14,7 +14,7 @@ from activeseg.loop.answers import LoggedAnswer
 from activeseg.loop.arm import ArmRun
 from activeseg.project import Project
 from activeseg.project.judged import DiceLedger
-from activeseg.project.predictions import read_prediction
+from activeseg.project.predictions import read_proposal
 from activeseg.quality import dice
 
 __all__ = [
@@ -122,11 +122,11 @@ def judged_volumes(project: Project) -> list[JudgedVolume]:
     kept = files[-1].read_estimate()
     found = []
     for volume, estimate in kept["volumes"].items():
-        prediction = read_prediction(files[-1], volume)
-        if prediction is None or estimate is None:
+        labels = read_proposal(files[-1], volume)
+        if labels is None or estimate is None:
             continue
         label = project.cohort.read_label(volume)
-        scores = [dice(prediction.labels, label, s.value) for s in project.structures]
+        scores = [dice(labels, label, s.value) for s in project.structures]
         known = [score for score in scores if not math.isnan(score)]
         if known:
             low, high = kept["intervals"][volume]

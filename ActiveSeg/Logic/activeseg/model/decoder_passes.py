@@ -7,6 +7,7 @@ plain logits. Slices rank as by passes with dropout in every deep layer (docs/pe
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -55,18 +56,24 @@ class DecoderPasses:
         known = enlarge.adn.N(enlarge.conv(torch.cat([skips[-1], bottom], dim=1)))
         plain = unit(enlarge.adn.A(known))
         *levels, main = network.outward(skips[:-1], plain)
-        found = main.repeat(1, 1 + SIDES + self._count, 1, 1)
         busy = _may_show(main)
-        if busy.any():
-            sides = network.sides([each[busy] for each in levels], main.shape[2:])
-            passes = self._passes(known[busy], plain[busy], main[busy])
-            found[busy, main.shape[1] :] = torch.cat([*sides, *passes], dim=1)
-        return found
+        if not busy.any():
+            return main.repeat(1, 1 + SIDES + self._count, 1, 1)
+        sides = network.sides([each[busy] for each in levels], main.shape[2:])
+        passes = self._passes(known[busy], plain[busy], main[busy])
+        answers = main.new_empty((len(sides[0]), 1 + SIDES + self._count, *main.shape[1:]))
+        for at, each in enumerate((main[busy], *sides, *passes)):
+            answers[:, at] = each
+        if busy.all():
+            return answers.flatten(1, 2)
+        found = main[:, None].repeat(1, 1 + SIDES + self._count, 1, 1, 1)
+        found[busy] = answers
+        return found.flatten(1, 2)
 
     def _passes(
         self, known: torch.Tensor, plain: torch.Tensor, main: torch.Tensor
-    ) -> list[torch.Tensor]:
-        """Logits of each pass.
+    ) -> Iterator[torch.Tensor]:
+        """Logits of each pass, one after the other.
 
         Args:
             known: What the level is before its first dropout.
@@ -74,14 +81,15 @@ class DecoderPasses:
             main: Logits without chance.
         """
         if not self._count:
-            return []
+            return
         enlarge, unit = self._innermost
         chance = self._active(enlarge.adn, known.repeat(self._count, 1, 1, 1))
         inner = unit.conv.unit0
         chance = chance + self._active(inner.adn, inner.adn.N(inner.conv(chance)))
         head = self._network.heads[-1]
         changes = head(chance) - head(plain).repeat(self._count, 1, 1, 1)
-        return [_added(main, each) for each in changes.to(main.dtype).chunk(self._count)]
+        for each in changes.to(main.dtype).chunk(self._count):
+            yield _added(main, each)
 
     def _active(self, adn: Any, values: torch.Tensor) -> torch.Tensor:
         """Dropout and activation of a block."""
@@ -97,9 +105,12 @@ class DecoderPasses:
 
 def _added(large: torch.Tensor, small: torch.Tensor) -> torch.Tensor:
     """Maps `[N, C, H, W]` and, to each square of their pixels, the pixel of smaller maps."""
-    for axis in (2, 3):
-        small = small.repeat_interleave(large.shape[axis] // small.shape[axis], axis)
-    return large + small
+    count, classes, rows, columns = small.shape
+    across = large.shape[3] // columns
+    wide = small[..., None].expand(*small.shape, across).reshape(count, classes, rows, 1, -1)
+    # Rows of one small pixel's row lie behind each other, so that it is added to all at once.
+    found = large.reshape(count, classes, rows, -1, large.shape[3]) + wide
+    return found.view(large.shape)
 
 
 def _may_show(logits: torch.Tensor) -> torch.Tensor:

@@ -6,6 +6,8 @@ from elsewhere and no training (survey 5.2.1: representations without labels).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -25,6 +27,9 @@ __all__ = [
 RECIPE = 1
 """Of features and information; raise it whenever they change, or a cache gives the former ones."""
 
+VALUES_AT_ONCE = 1 << 24
+"""Grey values that are brought into a model's range at once, so that a large volume never is."""
+
 _SIDE = 64
 _GRID = 4
 _FILTERS = 24
@@ -37,7 +42,11 @@ def slice_features(scan: Scan, plane: Plane) -> npt.NDArray[np.float32]:
     Each slice is brought to 64 x 64 pixels; its mean grey values on a 4 x 4 grid and the mean
     responses of 24 random 5 x 5 filters at two scales on the same grid are its features.
     """
-    pixels = torch.from_numpy(_slices(scan, plane))
+    return np.concatenate([_responses(torch.from_numpy(some)) for some in _slices(scan, plane)])
+
+
+def _responses(pixels: torch.Tensor) -> npt.NDArray[np.float32]:
+    """Features of some slices `[N, channels, H, W]`, `[N, D]`."""
     pixels = nn.functional.interpolate(
         pixels, size=(_SIDE, _SIDE), mode="bilinear", antialias=True, align_corners=False
     )
@@ -74,11 +83,9 @@ def slice_information(scan: Scan, plane: Plane) -> npt.NDArray[np.float32]:
 
     The mean size of the in-plane grey-value steps: next to nothing in air.
     """
-    slices = _slices(scan, plane)
-    steps = np.zeros(len(slices), dtype=np.float32)
-    for axis in (2, 3):
-        if slices.shape[axis] > 1:  # a volume of one slice, cut across, has a single row
-            steps += np.abs(np.diff(slices, axis=axis)).mean(axis=(1, 2, 3))
+    steps: npt.NDArray[np.float32] = np.concatenate(
+        [_grey_steps(some) for some in _slices(scan, plane)]
+    )
     most = float(steps.max())
     return steps / most if most > 0 else np.ones_like(steps)
 
@@ -94,6 +101,22 @@ def slice_centrality(count: int) -> npt.NDArray[np.float32]:
     return central
 
 
-def _slices(scan: Scan, plane: Plane) -> npt.NDArray[np.float32]:
-    """All slices of one plane, `[slices, channels, H, W]`."""
-    return np.ascontiguousarray(np.moveaxis(scan.channels, axis_of(plane) + 1, 0))
+def _grey_steps(slices: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The mean size of the grey-value steps in each of some slices, `[slices]`."""
+    steps = np.zeros(len(slices), dtype=np.float32)
+    for axis in (2, 3):
+        if slices.shape[axis] > 1:  # a volume of one slice, cut across, has a single row
+            steps += np.abs(np.diff(slices, axis=axis)).mean(axis=(1, 2, 3))
+    return steps
+
+
+def _slices(scan: Scan, plane: Plane) -> Iterator[npt.NDArray[np.float32]]:
+    """The slices of one plane, some at a time, `[slices, channels, H, W]`."""
+    axis = axis_of(plane)
+    count = scan.shape[axis]
+    several = max(1, VALUES_AT_ONCE * count // scan.stored.size)
+    for first in range(0, count, several):
+        box = [slice(None)] * 3
+        box[axis] = slice(first, min(first + several, count))
+        shown = scan.part((box[0], box[1], box[2])).channels
+        yield np.ascontiguousarray(np.moveaxis(shown, axis + 1, 0))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +28,9 @@ from activeseg.model.network import (
 )
 from activeseg.model.passes import Passes
 from activeseg.model.planes import WIDE, Answer, Maps, PlaneReader, softmaxes, view_maps
-from activeseg.model.protocol import SegmentationModel, View
+from activeseg.model.protocol import Sampled, SegmentationModel, View
 from activeseg.model.scan import Box, Scan, axis_of, grown, within
+from activeseg.model.stored import stored_labels
 from activeseg.model.supervised import SIDES, SupervisedUNet
 
 __all__ = ["SliceModel", "dropout_only", "moved"]
@@ -78,6 +80,10 @@ class SliceModel(SegmentationModel):
         network, config, _ = load(path)
         return cls(network, config, load_members(path), device)
 
+    def grid(self, scan: Scan) -> Scan:
+        """Large volumes on a grid about as coarse as the network's pixels."""
+        return scan.on_grid(self.config.pixel_mm)
+
     def probabilities(self, scan: Scan) -> npt.NDArray[np.float32]:
         """Softmax `[C, S, P, L]` of the whole scan, without chance: the mean of its planes."""
         self._network.eval()
@@ -99,21 +105,20 @@ class SliceModel(SegmentationModel):
             passed = DecoderPasses(self._network, count, chance)
             return self._reader(passed, view_maps(classes, SIDES))
 
+        sides = SIDES if isinstance(self._network, SupervisedUNet) else 0
         for plane, (softmax, energy, *others), box in _where_needed(scan, reader):
-            sides = SIDES if isinstance(self._network, SupervisedUNet) else 0
-            labels = [side[0].astype(np.uint8) for side in others[:sides]]
-            yield View(plane, softmax, box, energy[0], labels, others[sides:])
+            labels = [each[0] for each in others[:sides]]
+            yield View(plane, softmax, box, energy[0], labels, _sampled(others[sides:]))
 
     def labels(self, scan: Scan) -> npt.NDArray[np.uint8]:
-        """The likeliest class of each voxel `[S, P, L]`, by the mean of the planes."""
+        """The likeliest class of each stored voxel `[S, P, L]`, by the mean of the planes."""
         self._network.eval()
-        planes = _where_needed(scan, lambda _: self._reader(self._network))
+        grid = self.grid(scan)
+        planes = _where_needed(grid, lambda _: self._reader(self._network))
         _, (total, *_), box = next(planes)
         for _, (softmax, *_), _ in planes:
             total += softmax
-        found = np.zeros(scan.shape, dtype=np.uint8)
-        found[box] = total.argmax(axis=0)
-        return found
+        return stored_labels(total, box, grid)
 
     def samples(
         self, scan: Scan, passes: int, seed: int, box: Box
@@ -148,7 +153,7 @@ class SliceModel(SegmentationModel):
                 rng.uniform(1 - MOST_SCALED, 1 + MOST_SCALED),
                 rng.uniform(-MOST_SCALED, MOST_SCALED),
             )
-            changed = (scale * moved(shown, steps) + shift).astype(np.float32)
+            changed = (scale * moved(shown, steps * scan.step) + shift).astype(np.float32)
             # Room for the way back, so that no edge is repeated where the volume goes on.
             room = grown(box, (MOST_MOVED,) * 3, scan.shape)
             found = self._fused(replace(scan, stored=changed, tone=None), room)
@@ -187,6 +192,14 @@ class SliceModel(SegmentationModel):
         )
 
 
+def _sampled(maps: Sequence[npt.NDArray[Any]]) -> Sampled | None:
+    """What passes say, of the maps that they come with; None of none."""
+    if not maps:
+        return None
+    *labels, mean, entropy = maps
+    return Sampled([each[0] for each in labels], mean, entropy[0])
+
+
 def _turns(scan: Scan, passes: int, seed: int) -> Iterator[tuple[Plane, int, int]]:
     """The planes, with how many of the passes look in each, and what fixes their chance."""
     for turn, plane in enumerate(scan.planes[:passes]):
@@ -195,7 +208,7 @@ def _turns(scan: Scan, passes: int, seed: int) -> Iterator[tuple[Plane, int, int
 
 def _where_needed(
     scan: Scan, reader: Callable[[Plane], PlaneReader]
-) -> Iterator[tuple[Plane, list[npt.NDArray[np.float32]], Box]]:
+) -> Iterator[tuple[Plane, list[npt.NDArray[Any]], Box]]:
     """The maps of each plane in the box, the same for all, where there may be foreground.
 
     Where that is, is found by the plane that cuts the thickest slices, on all of them; the other

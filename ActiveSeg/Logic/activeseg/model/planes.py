@@ -7,9 +7,9 @@ round it, so that a part of a volume costs that part and not the volume.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +37,7 @@ __all__ = [
 WINDOW = 192
 """Rows and columns that the network sees at once at the most."""
 
-PIXELS_AT_ONCE = 1 << 18
+PIXELS_AT_ONCE = 1 << 17
 """Of the slices, or windows, that go through the network together."""
 
 MARGIN = 8
@@ -52,6 +52,8 @@ Maps: TypeAlias = Callable[[torch.Tensor, tuple[int, int]], list[torch.Tensor]]
 """From logits as above to maps `[N, ..., H, W]` of another size."""
 
 Floats: TypeAlias = npt.NDArray[np.float32]
+Map: TypeAlias = npt.NDArray[Any]
+"""Probabilities and what is made of them in single precision, labels in bytes."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class PlaneReader:
     device: torch.device
     margin: int = MARGIN
 
-    def in_box(self, scan: Scan, plane: Plane, box: Box) -> list[Floats]:
+    def in_box(self, scan: Scan, plane: Plane, box: Box) -> list[Map]:
         """The maps `[..., s, p, l]` of one plane in a box."""
         axis = axis_of(plane)
         reach = tuple(1 if each == axis else self.margin for each in range(3))
@@ -82,11 +84,11 @@ class PlaneReader:
         part, inside = scan.part(around), within(box, around)
         rows, columns = (side for each, side in enumerate(inside) if each != axis)
         shape = tuple(side.stop - side.start for side in box)
-        found: list[Floats] = []
+        found: list[Map] = []
         for first, logits, size in self._chunks(part, plane, inside[axis]):
             maps = self._cut(logits, size, rows, columns)
             for each in maps[len(found) :]:
-                found.append(np.empty((each.shape[1], *shape), dtype=np.float32))
+                found.append(np.empty((each.shape[1], *shape), dtype=each.dtype))
             here = slice(first, first + len(maps[0]))
             for whole, each in zip(found, maps, strict=True):
                 np.moveaxis(whole, axis + 1, 0)[here] = each
@@ -103,11 +105,13 @@ class PlaneReader:
         """
         found = Where(plane, scan.shape)
         for first, logits, size in self._chunks(scan, plane, scan.box[axis_of(plane)]):
-            background = _sized(logits[:, : self.classes].softmax(dim=1)[:, :1], size)
+            background = _sized(_softmax(logits[:, : self.classes])[:, :1], size)
             there = (background[:, 0] <= 1 - least).cpu().numpy()
             if there.any():
                 slices, rows, columns = found.marked(first, there, reach)
-                found.keep(self._cut(logits[slices], size, rows, columns))
+                maps = self._cut(logits[slices], size, rows, columns)
+                # Copies: a part of an array would hold all of it.
+                found.keep([np.ascontiguousarray(each) for each in maps])
         return found
 
     def _chunks(
@@ -115,17 +119,18 @@ class PlaneReader:
     ) -> Iterator[tuple[int, torch.Tensor, tuple[int, int]]]:
         """The logits of some slices after the other; the first one's place, and their own size."""
         axis = axis_of(plane)
+        rows, columns = (count for each, count in enumerate(scan.shape) if each != axis)
         together = max(1, PIXELS_AT_ONCE * scan.shape[axis] // math.prod(scan.shape))
         for first in range(slices.start, slices.stop, together):
             indices = range(first, min(first + together, slices.stop))
             stacks = torch.from_numpy(scan.seen(plane, indices))
             pixels = resize(stacks, scan.pixel_mm(plane), self.pixel_mm)
             logits = padded_logits(self.answer, pixels, self.device)
-            yield first - slices.start, logits, (stacks.shape[2], stacks.shape[3])
+            yield first - slices.start, logits, (rows, columns)
 
     def _cut(
         self, logits: torch.Tensor, size: tuple[int, int], rows: slice, columns: slice
-    ) -> list[Floats]:
+    ) -> list[Map]:
         """The maps of some rows and columns of slices of a size; of no others where that can be."""
         if tuple(logits.shape[2:]) == size:
             logits = logits[:, :, rows, columns]
@@ -151,7 +156,7 @@ class Where:
         self._axis = axis_of(plane)
         self._shape = shape
         self._boxes: list[Box] = []
-        self._maps: list[list[Floats]] = []
+        self._maps: list[list[Map]] = []
 
     def marked(
         self, first: int, there: npt.NDArray[np.bool_], reach: int
@@ -172,7 +177,7 @@ class Where:
         rows, columns = (side for each, side in enumerate(box) if each != self._axis)
         return slices, rows, columns
 
-    def keep(self, maps: list[Floats]) -> None:
+    def keep(self, maps: list[Map]) -> None:
         """Keep the maps `[N, ..., H, W]` of what was marked last."""
         self._maps.append(maps)
 
@@ -187,23 +192,22 @@ class Where:
         room = tuple(reach if each == self._axis else 0 for each in range(3))
         return grown((s, p, left), room, self._shape)
 
-    def maps(self, box: Box) -> list[Floats]:
-        """The maps `[..., s, p, l]` in a box that holds all that is kept.
+    def maps(self, box: Box) -> list[Map]:
+        """The maps `[..., s, p, l]` in a box that holds all that is kept; they are let go of.
 
         Elsewhere in it those of several channels, which are softmaxes, say background, and each of
         the others what it says least of all where it was kept.
         """
         shape = tuple(side.stop - side.start for side in box)
-        found: list[Floats] = []
-        for number, like in enumerate(self._maps[0]):
-            whole = np.zeros((like.shape[1], *shape), dtype=np.float32)
-            softmax = len(whole) > 1
-            whole[0] = 1 if softmax else min(float(kept[number].min()) for kept in self._maps)
-            found.append(whole)
-        for part, kept in zip(self._boxes, self._maps, strict=True):
-            inside = (slice(None), *within(part, box))
-            for whole, each in zip(found, kept, strict=True):
+        found: list[Map] = []
+        for _ in range(len(self._maps[0])):  # one after the other: they need not be there twice
+            kept = [maps.pop(0) for maps in self._maps]
+            whole = np.zeros((kept[0].shape[1], *shape), dtype=kept[0].dtype)
+            whole[0] = 1 if len(whole) > 1 else min(each.min() for each in kept)
+            for part, each in zip(self._boxes, kept, strict=True):
+                inside = (slice(None), *within(part, box))
                 np.moveaxis(whole[inside], self._axis + 1, 0)[:] = each
+            found.append(whole)
         return found
 
 
@@ -218,22 +222,42 @@ def softmaxes(classes: int) -> Maps:
     """The softmax of each output of a network, `[N, C, H, W]`."""
 
     def maps(logits: torch.Tensor, size: tuple[int, int]) -> list[torch.Tensor]:
-        return [_sized(each.softmax(dim=1), size) for each in logits.split(classes, dim=1)]
+        return [_sized(_softmax(each), size) for each in logits.split(classes, dim=1)]
 
     return maps
 
 
 def view_maps(classes: int, sides: int) -> Maps:
-    """Of the main output softmax and energy, the labels of the sides, the softmax of the rest."""
+    """What a view is made of: softmax and energy of the main output, the labels of the sides.
+
+    Of the other outputs, the passes: labels of each, mean softmax, and mean entropy.
+    """
 
     def maps(logits: torch.Tensor, size: tuple[int, int]) -> list[torch.Tensor]:
         main, *others = logits.split(classes, dim=1)
-        energy = _sized(-main.logsumexp(dim=1, keepdim=True), size)
-        labels = [_labels(_sized(side, size)) for side in others[:sides]]
-        passes = [_sized(each.softmax(dim=1), size) for each in others[sides:]]
-        return [_sized(main.softmax(dim=1), size), energy, *labels, *passes]
+        energy = _sized(-main.float().logsumexp(dim=1, keepdim=True), size)
+        labels = [_labels(_sized(side.float(), size)) for side in others[:sides]]
+        passes = _together(others[sides:], size)
+        return [_sized(_softmax(main), size), energy, *labels, *passes]
 
     return maps
+
+
+def _together(passes: Sequence[torch.Tensor], size: tuple[int, int]) -> list[torch.Tensor]:
+    """Of the logits of some passes the labels of each, mean softmax, and mean entropy."""
+    labels, total, entropy = [], torch.zeros(()), torch.zeros(())
+    for each in passes:
+        p = _sized(_softmax(each), size)
+        labels.append(_labels(p))
+        # Where p is 0 the logarithm stays finite, so that its product with p is the limit, 0.
+        entropy = entropy - p.clamp(min=torch.finfo().tiny).log_().mul_(p).sum(dim=1, keepdim=True)
+        total = total + p
+    return [*labels, total / len(passes), entropy / len(passes)] if passes else []
+
+
+def _softmax(logits: torch.Tensor) -> torch.Tensor:
+    """In single precision, whatever the network answers in."""
+    return logits.float().softmax(dim=1)
 
 
 def _sized(maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
@@ -244,20 +268,24 @@ def _sized(maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
 
 
 def _labels(logits: torch.Tensor) -> torch.Tensor:
-    """The likeliest class, `[N, 1, H, W]`.
+    """The likeliest class, `[N, 1, H, W]` bytes.
 
     On a processor torch's argmax over a middle axis takes ten times as long.
     """
-    best, found = logits[:, :1], torch.zeros_like(logits[:, :1])
+    best, found = logits[:, :1], torch.zeros_like(logits[:, :1], dtype=torch.uint8)
     for channel in range(1, logits.shape[1]):
         each = logits[:, channel : channel + 1]
-        found = torch.where(each > best, channel, found)
+        found.masked_fill_(each > best, channel)
         best = torch.maximum(best, each)
     return found
 
 
 def padded_logits(answer: Answer, images: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Logits `[N, C, H, W]` of images of any size, in windows where they are large."""
+    """Logits `[N, C, H, W]` of images of any size, in windows where they are large.
+
+    They are of the precision that the network answers in: a copy of all that passes say would
+    take as long as the passes.
+    """
     rows, columns = images.shape[2:]
     far = (0, -columns % STRIDE, 0, -rows % STRIDE)
     padded = nn.functional.pad(images, far, mode="replicate")
@@ -271,5 +299,4 @@ def padded_logits(answer: Answer, images: torch.Tensor, device: torch.device) ->
             # Windows are blended in single precision, whatever the network answers in.
             blended = inferer(padded.to(device), lambda part: answer(part).float())
             logits = cast(torch.Tensor, blended)
-    inside: torch.Tensor = logits[..., :rows, :columns].float()
-    return inside
+    return logits[..., :rows, :columns]

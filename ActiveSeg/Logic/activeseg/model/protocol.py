@@ -10,8 +10,23 @@ import numpy.typing as npt
 
 from activeseg.keys import Plane
 from activeseg.model.scan import Box, Scan
+from activeseg.model.stored import stored_labels
 
-__all__ = ["Box", "SegmentationModel", "View"]
+__all__ = ["Box", "Sampled", "SegmentationModel", "View"]
+
+
+class Sampled(NamedTuple):
+    """What some stochastic passes say together, in the box of a view.
+
+    Attributes:
+        labels: The likeliest class `[s, p, l]` of each pass.
+        mean: Their mean softmax `[C, s, p, l]`.
+        entropy: The mean of their entropies `[s, p, l]`, in nats.
+    """
+
+    labels: Sequence[npt.NDArray[np.uint8]]
+    mean: npt.NDArray[np.float32]
+    entropy: npt.NDArray[np.float32]
 
 
 class View(NamedTuple):
@@ -25,7 +40,7 @@ class View(NamedTuple):
             where the scan is unlike what the model learned from (Liu et al., NeurIPS 2020). None
             where the model answers with probabilities and not logits.
         sides: Labels `[s, p, l]` of each side output of the network; none if it has none.
-        passes: Softmax `[C, s, p, l]` of stochastic passes.
+        passes: What stochastic passes say that came with it; None without any.
     """
 
     plane: Plane | None
@@ -33,7 +48,7 @@ class View(NamedTuple):
     box: Box
     energy: npt.NDArray[np.float32] | None = None
     sides: Sequence[npt.NDArray[np.uint8]] = ()
-    passes: Sequence[npt.NDArray[np.float32]] = ()
+    passes: Sampled | None = None
 
 
 class SegmentationModel(Protocol):
@@ -51,6 +66,10 @@ class SegmentationModel(Protocol):
     sources: frozenset[str] = frozenset({"dropout", "full-dropout", "augmented", "snapshots"})
     sees_grey: bool = False
 
+    def grid(self, scan: Scan) -> Scan:
+        """The scan on the grid on which this model should be asked; the scan itself, as a rule."""
+        return scan
+
     def probabilities(self, scan: Scan) -> npt.NDArray[np.float32]:
         """Softmax `[C, S, P, L]` of the whole scan, without chance."""
         ...
@@ -67,14 +86,13 @@ class SegmentationModel(Protocol):
         ...
 
     def labels(self, scan: Scan) -> npt.NDArray[np.uint8]:
-        """The likeliest class of each voxel `[S, P, L]`, by the mean of the views."""
-        views = self.views(scan)
+        """The likeliest class of each stored voxel `[S, P, L]`, by the mean of the views."""
+        grid = self.grid(scan)
+        views = self.views(grid)
         first = next(views)
         for view in views:
             np.add(first.softmax, view.softmax, out=first.softmax)
-        found = np.zeros(scan.shape, dtype=np.uint8)
-        found[first.box] = first.softmax.argmax(axis=0)
-        return found
+        return stored_labels(first.softmax, first.box, grid)
 
     def samples(
         self, scan: Scan, passes: int, seed: int, box: Box

@@ -80,11 +80,12 @@ class Scan:
     Attributes:
         stored: Grey values `[n, S, P, L]`: as they are in the file where there is a tone,
             otherwise as a model is shown them.
-        spacing: Millimetres between voxels along S, P, L.
+        spacing: Millimetres between voxels of the grid along S, P, L.
         planes: The planes in which the model looks at it.
-        corner: Where it begins in the volume that it is a part of, voxels along S, P, L.
-        whole: Voxels of that volume; None if it is no part.
+        corner: Where it begins in the volume that it is a part of, stored voxels along S, P, L.
+        whole: Stored voxels of that volume; None if it is no part.
         tone: How a model is shown the stored values; a large volume never is as a whole.
+        step: Stored voxels, along S, P, L, to one of the grid on which a model answers.
     """
 
     stored: npt.NDArray[Any]
@@ -93,6 +94,7 @@ class Scan:
     corner: tuple[int, int, int] = (0, 0, 0)
     whole: tuple[int, int, int] | None = None
     tone: Tone | None = None
+    step: tuple[int, int, int] = (1, 1, 1)
 
     @property
     def channels(self) -> npt.NDArray[np.float32]:
@@ -105,7 +107,15 @@ class Scan:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Voxels along S, P, L."""
+        """Voxels of the grid along S, P, L; the last ones may reach beyond the stored ones."""
+        s, p, left = (
+            -(-n // step) for n, step in zip(self.stored.shape[1:], self.step, strict=True)
+        )
+        return (s, p, left)
+
+    @property
+    def stored_shape(self) -> tuple[int, int, int]:
+        """Stored voxels along S, P, L."""
         s, p, left = self.stored.shape[1:]
         return (s, p, left)
 
@@ -115,17 +125,35 @@ class Scan:
         return whole_box(self.shape)
 
     def pixel_mm(self, plane: Plane) -> tuple[float, float]:
-        """Millimetres between rows and between columns of a slice `[H, W]` of this plane."""
-        row, column = (mm for axis, mm in enumerate(self.spacing) if axis != axis_of(plane))
+        """Millimetres between stored rows and between stored columns of a slice of this plane."""
+        row, column = (
+            mm / step
+            for axis, (mm, step) in enumerate(zip(self.spacing, self.step, strict=True))
+            if axis != axis_of(plane)
+        )
         return (row, column)
 
-    def seen(self, plane: Plane, indices: Sequence[int]) -> npt.NDArray[np.float32]:
-        """What the network is shown of slices, `[N, 3 * channels + PLACES, H, W]`.
+    def on_grid(self, pixel_mm: float) -> Scan:
+        """The same on a grid as coarse as a network sees it.
 
-        Each slice between its two neighbours, and where each pixel lies in the whole volume, from
-        -1 to 1 along S, P and L (Liu et al., NeurIPS 2018, CoordConv): patients lie in scanners
-        alike, and left and right look alike. At the first and last slice the missing neighbour is
-        the slice itself.
+        Where its pixels are twice as large as the stored voxels, or more, answers at each stored
+        voxel would say no more, and take the memory of a large volume many times over.
+
+        Args:
+            pixel_mm: Pixel size at which the network works.
+        """
+        s, p, left = (max(1, int(pixel_mm / mm + 1e-6)) for mm in self.spacing)
+        spacing = (self.spacing[0] * s, self.spacing[1] * p, self.spacing[2] * left)
+        return replace(self, spacing=spacing, step=(s, p, left))
+
+    def seen(self, plane: Plane, indices: Sequence[int]) -> npt.NDArray[np.float32]:
+        """What the network is shown of slices, `[N, 3 * channels + PLACES, H, W]`, stored pixels.
+
+        Each slice between its two stored neighbours, and where each pixel lies in the whole
+        volume, from -1 to 1 along S, P and L (Liu et al., NeurIPS 2018, CoordConv): patients lie
+        in scanners alike, and left and right look alike. At the first and last slice the missing
+        neighbour is the slice itself. Of several stored slices to one of the grid it is the
+        middle one.
 
         Args:
             plane: The plane.
@@ -133,8 +161,9 @@ class Scan:
         """
         axis = axis_of(plane)
         down, across = (each for each in range(3) if each != axis)
-        at = np.asarray(indices)
-        near = np.clip(at[:, None] + (-1, 0, 1), 0, self.shape[axis] - 1)
+        last = self.stored_shape[axis] - 1
+        at = np.minimum(np.asarray(indices) * self.step[axis] + self.step[axis] // 2, last)
+        near = np.clip(at[:, None] + (-1, 0, 1), 0, last)
         first = int(near.min())
         there = [slice(None)] * 4
         there[axis + 1] = slice(first, int(near.max()) + 1)
@@ -149,16 +178,21 @@ class Scan:
         return seen
 
     def part(self, box: Box) -> Scan:
-        """The part of the scan inside a box, which knows where in the volume it lies."""
-        s, p, left = (
-            corner + side.indices(count)[0]
-            for corner, side, count in zip(self.corner, box, self.shape, strict=True)
-        )
+        """The part of the scan inside a box of its grid; it knows where in the volume it lies."""
+        sides = [
+            slice(first * step, last * step)
+            for (first, last, _), step in zip(
+                (side.indices(count) for side, count in zip(box, self.shape, strict=True)),
+                self.step,
+                strict=True,
+            )
+        ]
+        s, p, left = (at + side.start for at, side in zip(self.corner, sides, strict=True))
         return replace(
             self,
-            stored=np.ascontiguousarray(self.stored[(slice(None), *box)]),
+            stored=np.ascontiguousarray(self.stored[(slice(None), *sides)]),
             corner=(s, p, left),
-            whole=self.whole or self.shape,
+            whole=self.whole or self.stored_shape,
         )
 
     def _shown(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
@@ -167,10 +201,10 @@ class Scan:
         return shown
 
     def _places(self, axis: int) -> npt.NDArray[np.float32]:
-        """Where the voxels along an axis lie in the whole volume, -1 to 1."""
-        count = (self.whole or self.shape)[axis]
+        """Where the stored voxels along an axis lie in the whole volume, -1 to 1."""
+        count = (self.whole or self.stored_shape)[axis]
         every = np.linspace(-1, 1, count, dtype=np.float32) if count > 1 else np.zeros(1, "f4")
-        return every[self.corner[axis] : self.corner[axis] + self.shape[axis]]
+        return every[self.corner[axis] : self.corner[axis] + self.stored_shape[axis]]
 
 
 def whole_box(shape: tuple[int, int, int]) -> Box:

@@ -15,7 +15,7 @@ from activeseg.progress import Progress, Silent
 from activeseg.project.folder import Project
 from activeseg.project.names import timestamp
 from activeseg.project.offer import Offer, offered
-from activeseg.project.predictions import read_prediction
+from activeseg.project.predictions import read_proposal
 from activeseg.project.records import Annotation
 from activeseg.project.rounds import Batch, RoundFiles, Suggestion
 from activeseg.project.score_table import ScoreRows
@@ -193,13 +193,13 @@ def _proposals(
 ) -> dict[SliceKey, npt.NDArray[np.uint8]]:
     """What the round's model proposes for slices; nothing where it has no model."""
     found: dict[SliceKey, npt.NDArray[np.uint8]] = {}
-    volume, prediction = "", None
+    volume, labels = "", None
     for key in sorted(keys):  # grouped by volume
         if key.volume != volume:
-            volume, prediction = key.volume, read_prediction(files, key.volume)
-        if prediction is not None:
+            volume, labels = key.volume, read_proposal(files, key.volume)
+        if labels is not None:
             geometry = project.cohort.volume(volume).geometry
-            found[key] = take_slice(prediction.labels, geometry, key.plane, key.index)
+            found[key] = take_slice(labels, geometry, key.plane, key.index)
     return found
 
 

@@ -59,7 +59,7 @@ class FeatureSource:
         }
 
     def of(
-        self, image: npt.NDArray[np.float32], volume: CohortVolume, scan: Scan
+        self, image: npt.NDArray[Any], volume: CohortVolume, scan: Scan
     ) -> dict[Plane, Features]:
         """Features `[slices, D]` of each plane of a volume, in canonical order.
 

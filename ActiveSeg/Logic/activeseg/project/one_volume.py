@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from activeseg.keys import Plane
-from activeseg.model.protocol import Box, SegmentationModel, View
+from activeseg.model.protocol import Box, Sampled, SegmentationModel, View
 from activeseg.model.scan import Scan, grown, placed, within
+from activeseg.model.stored import likeliest, stored_labels, stored_map
 from activeseg.project.predictions import Prediction, Scores
-from activeseg.project.slice_scores import Labels, Seen, plane_scores
+from activeseg.project.slice_scores import Labels, Seen, plane_scores, stored_scores
 from activeseg.uncertainty import RunningSamples, entropy_of_mean, foreground_band
 
 __all__ = ["SOURCES", "Scoring", "Source", "score_scan"]
@@ -67,15 +68,15 @@ def score_scan(
         seed: Fixes the samples.
 
     Returns:
-        Canonical maps, and the scores of each slice of each of the scan's planes.
+        Canonical maps at the stored voxels, and the scores of each slice of each of the scan's
+        planes.
     """
-    seen = _look(model, pixel_mm, scan, names, scoring, seed)
-    scores = Scores.join([plane_scores(seen, plane) for plane in scan.planes])
-    labels = np.zeros(scan.shape, dtype=np.uint8)
-    labels[seen.box] = seen.proposal
-    entropy = np.zeros(scan.shape, dtype=np.float32)
-    entropy[seen.box] = seen.entropy
-    return Prediction(labels, entropy, scores)
+    grid = model.grid(scan)
+    views = _views(model, grid, scoring, seed)
+    labels = stored_labels(views.mean, views.box, grid)
+    seen = _look(model, pixel_mm, grid, names, scoring, seed, views)
+    scores = Scores.join([stored_scores(plane_scores(seen, plane), grid) for plane in scan.planes])
+    return Prediction(labels, stored_map(seen.entropy, seen.box, grid), scores)
 
 
 class _Passes:
@@ -94,8 +95,13 @@ class _Passes:
 
     def add(self, sample: npt.NDArray[np.float32]) -> None:
         """Take a pass in, `[C, ...]`, softmax."""
-        self.labels.append(sample.argmax(axis=0).astype(np.uint8))
-        self.sums.add(sample, self.labels[-1])
+        self.labels.append(likeliest(sample))
+        self.sums.add(sample)
+
+    def add_together(self, several: Sampled) -> None:
+        """Take passes in that were summed up already."""
+        self.labels += several.labels
+        self.sums.add_together(len(several.labels), several.mean, several.entropy)
 
 
 class _Views:
@@ -118,10 +124,10 @@ class _Views:
 
     def add(self, view: View) -> None:
         """Take a view in; its arrays are used up."""
-        self.labels[view.plane] = view.softmax.argmax(axis=0).astype(np.uint8)
+        self.labels[view.plane] = likeliest(view.softmax)
         self.sides += view.sides
-        for each in view.passes:
-            self.passes.add(each)
+        if view.passes is not None:
+            self.passes.add_together(view.passes)
         self.box = view.box
         if self._softmax is None:
             self._softmax, self._energy = view.softmax, view.energy
@@ -143,6 +149,15 @@ class _Views:
         return None if self._energy is None else self._energy / np.float32(len(self.labels))
 
 
+def _views(model: SegmentationModel, scan: Scan, scoring: Scoring, seed: int) -> _Views:
+    """What the model sees, and the passes that come with it."""
+    views = _Views()
+    with_views = scoring.passes if scoring.samples == "dropout" else 0
+    for view in model.views(scan, with_views, seed):
+        views.add(view)
+    return views
+
+
 def _look(
     model: SegmentationModel,
     pixel_mm: float,
@@ -150,14 +165,11 @@ def _look(
     names: Sequence[str],
     scoring: Scoring,
     seed: int,
+    views: _Views,
 ) -> Seen:
-    """Run the model."""
-    views = _Views()
-    with_views = scoring.passes if scoring.samples == "dropout" else 0
-    for view in model.views(scan, with_views, seed):
-        views.add(view)
+    """What the views and the samples say together."""
     mean, box = views.mean, views.box
-    proposal = mean.argmax(axis=0).astype(np.uint8)
+    proposal = likeliest(mean)
     reach = scoring.band_pixels * pixel_mm
     band = foreground_band(proposal, scan.spacing, reach, 1 - mean[0])
     part = grown(_box(band), (scoring.margin,) * 3, mean.shape[1:])

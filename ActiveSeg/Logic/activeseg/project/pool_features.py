@@ -203,9 +203,9 @@ class _Seen:
         self.planes = self._volume.geometry.planes(look.plane_policy)
 
     @cached_property
-    def image(self) -> npt.NDArray[np.float32]:
+    def image(self) -> npt.NDArray[Any]:
         """Grey values as they are in the file, native array `[k, j, i]`."""
-        return self._cohort.read_image(self._volume.id)
+        return self._cohort.read_stored(self._volume.id)
 
     @cached_property
     def scan(self) -> Scan:

@@ -8,10 +8,11 @@ one volume, so that scoring can go on after a kill and a face can show any slice
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
@@ -28,12 +29,17 @@ from activeseg.project.rounds import RoundFiles
 __all__ = [
     "Prediction",
     "Scores",
+    "is_predicted",
     "read_prediction",
+    "read_proposal",
     "read_volume_scores",
     "scores_in",
 ]
 
-_ENTROPY_STEPS = 255.0
+Archive: TypeAlias = Mapping[str, npt.NDArray[Any]]
+Thing = TypeVar("Thing")
+
+_ENTROPY_STEPS = 255
 
 _LATER = ("energy", "foreground_entropy", "top_patches", "gradient")
 """Columns that came after the first files were written."""
@@ -118,7 +124,7 @@ class Prediction:
     """
 
     labels: npt.NDArray[np.uint8]
-    entropy: npt.NDArray[np.float32]
+    entropy: npt.NDArray[np.floating[Any]]
     scores: Scores
 
     def native(self, geometry: Geometry, structures: Sequence[int]) -> Prediction:
@@ -148,6 +154,9 @@ class Prediction:
             ProjectError: If the disk refuses.
         """
         top = max(float(self.entropy.max()), 1e-6)
+        steps = np.empty(self.entropy.shape, dtype=np.uint8)
+        for each, nats in zip(steps, self.entropy, strict=True):  # never all in more than bytes
+            each[:] = np.rint(nats.astype(np.float32) * (_ENTROPY_STEPS / top))
         file = _file(files, volume)
         try:
             make_folder(file.parent)
@@ -157,7 +166,7 @@ class Prediction:
                     allow_pickle=False,
                     model=np.array(model),
                     labels=self.labels,
-                    entropy=np.rint(self.entropy * (_ENTROPY_STEPS / top)).astype(np.uint8),
+                    entropy=steps,
                     entropy_max=np.array(top),
                     **self.scores.arrays(),
                 )
@@ -165,36 +174,31 @@ class Prediction:
             raise ProjectError(f"cannot write a prediction ({error})", str(file)) from error
 
 
-def read_prediction(files: RoundFiles, volume: str, model: str | None = None) -> Prediction | None:
-    """One volume's native prediction.
-
-    Args:
-        files: The round.
-        volume: The volume's id.
-        model: Checksum that the prediction must carry; None takes any.
-
-    Returns:
-        None when there is none, or none of that model.
+def read_prediction(files: RoundFiles, volume: str) -> Prediction | None:
+    """One volume's native prediction; None when there is none.
 
     Raises:
         ProjectError: If the file is damaged.
     """
-    file = _file(files, volume)
-    try:
-        # Opened here, since numpy leaves a damaged archive open.
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            if model is not None and str(archive["model"]) != model:
-                return None
-            steps = archive["entropy"].astype(np.float32)
-            return Prediction(
-                labels=archive["labels"],
-                entropy=steps * (float(archive["entropy_max"]) / np.float32(_ENTROPY_STEPS)),
-                scores=scores_in(archive),
-            )
-    except FileNotFoundError:
-        return None
-    except (OSError, KeyError, ValueError, EOFError, BadZipFile, zlib.error) as error:
-        raise damaged(file, error) from error
+    return _read(files, volume, _whole)
+
+
+def read_proposal(files: RoundFiles, volume: str) -> npt.NDArray[np.uint8] | None:
+    """The label values `[k, j, i]` of one volume's prediction; None when there is none.
+
+    Raises:
+        ProjectError: If the file is damaged.
+    """
+    return _read(files, volume, itemgetter("labels"))
+
+
+def is_predicted(files: RoundFiles, volume: str, model: str) -> bool:
+    """Whether a volume has a prediction of a model, by its checksum; its maps are not read.
+
+    Raises:
+        ProjectError: If the file is damaged.
+    """
+    return _read(files, volume, lambda archive: str(archive["model"])) == model
 
 
 def read_volume_scores(files: RoundFiles, volume: str) -> Scores:
@@ -203,15 +207,35 @@ def read_volume_scores(files: RoundFiles, volume: str) -> Scores:
     Raises:
         ProjectError: If the file is missing or damaged.
     """
+    found = _read(files, volume, scores_in)
+    if found is None:
+        raise ProjectError("is missing", str(_file(files, volume)))
+    return found
+
+
+def _whole(archive: Archive) -> Prediction:
+    nats = np.arange(_ENTROPY_STEPS + 1) * (float(archive["entropy_max"]) / _ENTROPY_STEPS)
+    return Prediction(
+        labels=archive["labels"],
+        entropy=nats.astype(np.float32)[archive["entropy"]],
+        scores=scores_in(archive),
+    )
+
+
+def _read(files: RoundFiles, volume: str, what: Callable[[Archive], Thing]) -> Thing | None:
+    """Something of one volume's file; None when there is no file."""
     file = _file(files, volume)
     try:
+        # Opened here, since numpy leaves a damaged archive open.
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            return scores_in(archive)
+            return what(archive)
+    except FileNotFoundError:
+        return None
     except (OSError, KeyError, ValueError, EOFError, BadZipFile, zlib.error) as error:
         raise damaged(file, error) from error
 
 
-def scores_in(archive: Mapping[str, npt.NDArray[Any]]) -> Scores:
+def scores_in(archive: Archive) -> Scores:
     """The columns of an archive; what there was not yet when it was written is NaN."""
     names = {field.name for field in fields(Scores)}
     columns = {name: archive[name] for name in names if name in archive or name not in _LATER}

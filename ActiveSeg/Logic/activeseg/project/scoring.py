@@ -25,7 +25,7 @@ from activeseg.project.estimating import write_estimate
 from activeseg.project.folder import Project
 from activeseg.project.names import volume_name
 from activeseg.project.one_volume import Scoring, score_scan
-from activeseg.project.predictions import Scores, read_prediction, read_volume_scores
+from activeseg.project.predictions import Scores, is_predicted, read_volume_scores
 from activeseg.project.rounds import RoundFiles
 from activeseg.project.scans import scan_for
 from activeseg.project.score_file import open_scores, score_writer
@@ -134,7 +134,7 @@ def _in_turn(task: _Task, loaded: _Loaded, planned: Sequence[int]) -> Iterator[t
     """
     project, files, _ = loaded
     names = [volume.id for volume in project.cohort.volumes]
-    missing = [n for n in planned if read_prediction(files, names[n], task.stamp) is None]
+    missing = [n for n in planned if not is_predicted(files, names[n], task.stamp)]
     fresh = as_they_come(partial(_score_volume, task), missing, gpu=task.device != "cpu")
     early: dict[int, Scores] = {}
     wanted = set(missing)

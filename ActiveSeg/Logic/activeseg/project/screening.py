@@ -114,7 +114,7 @@ def reads_screening(chosen_by: Strategy) -> bool:
 
 
 def measured(
-    image: npt.NDArray[np.float32],
+    image: npt.NDArray[Any],
     volume: CohortVolume,
     planes: Sequence[Plane],
     texture: npt.NDArray[np.float64],

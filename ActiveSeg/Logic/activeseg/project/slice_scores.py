@@ -6,6 +6,7 @@ part of it that was sampled. Outside the box a slice shows nothing and nothing i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from activeseg.cost import STANDARD, Answer, expected_answers
 from activeseg.keys import Plane
-from activeseg.model.scan import Box, axis_of
+from activeseg.model.scan import Box, Scan, axis_of
 from activeseg.project.predictions import Scores
 from activeseg.quality import (
     LEAST_VOXELS,
@@ -38,7 +39,7 @@ from activeseg.uncertainty import (
     top_patches,
 )
 
-__all__ = ["Labels", "Seen", "plane_scores"]
+__all__ = ["Labels", "Seen", "plane_scores", "stored_scores"]
 
 MOST_WISHES = 6
 """So many samples at the most stand for what the answer will be, evenly out of all of them."""
@@ -149,6 +150,18 @@ def _with_others(inside: Scores, count: int) -> Scores:
         whole[inside.index] = column
         columns[name] = whole
     columns |= {"index": np.arange(count), "plane": np.full(count, inside.plane[0], dtype="U8")}
+    return Scores(**columns)  # type: ignore[arg-type]  # the columns of a Scores
+
+
+def stored_scores(scores: Scores, scan: Scan) -> Scores:
+    """The scores of the stored slices of a plane, from those of the slices of a scan's grid."""
+    if scan.step == (1, 1, 1):
+        return scores
+    axis = axis_of(Plane(str(scores.plane[0])))
+    count, step = scan.stored_shape[axis], scan.step[axis]
+    columns = {name: column[np.arange(count) // step] for name, column in scores.arrays().items()}
+    pixels = math.prod(scan.step) // step
+    columns |= {"index": np.arange(count), "size": columns["size"] * pixels}
     return Scores(**columns)  # type: ignore[arg-type]  # the columns of a Scores
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -52,9 +53,7 @@ class Appearance:
     texture: tuple[float, float]
 
 
-def greys_of(
-    volume: npt.NDArray[np.floating], air: float | None, zero_hu: float | None = None
-) -> Greys:
+def greys_of(volume: npt.NDArray[Any], air: float | None, zero_hu: float | None = None) -> Greys:
     """How the grey values of a volume lie.
 
     Args:

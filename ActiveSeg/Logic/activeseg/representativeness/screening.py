@@ -6,7 +6,7 @@ functions need. The thresholds and what they were measured on: docs/method.md, d
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -53,7 +53,7 @@ _JUDGED = 200
 """About so many of these pixels say whether a slice is mostly one value."""
 
 
-def thumbnail(volume: npt.NDArray[np.floating], sides: tuple[int, int, int]) -> Single:
+def thumbnail(volume: npt.NDArray[Any], sides: tuple[int, int, int]) -> Single:
     """Means over blocks; along an axis with fewer voxels than asked for these are repeated.
 
     Args:
@@ -71,7 +71,7 @@ def thumbnail(volume: npt.NDArray[np.floating], sides: tuple[int, int, int]) -> 
     return found.astype(np.float32)
 
 
-def fingerprint(volume: npt.NDArray[np.floating]) -> Single:
+def fingerprint(volume: npt.NDArray[Any]) -> Single:
     """What is the same for two copies of one image, whatever their files, scale or offset.
 
     Of a thumbnail what differs from its neighbourhood, in units of that neighbourhood's
@@ -118,7 +118,7 @@ def duplicates(fingerprints: Single) -> npt.NDArray[np.intp]:
     return first
 
 
-def autocorrelation(volume: npt.NDArray[np.floating]) -> float:
+def autocorrelation(volume: npt.NDArray[Any]) -> float:
     """How alike neighbouring voxels are: the largest of the correlations along the three axes.
 
     Args:
@@ -155,7 +155,7 @@ def noise_like(autocorrelations: Floats) -> Bools:
     return found
 
 
-def broken_slices(slices: npt.NDArray[np.floating]) -> Bools:
+def broken_slices(slices: npt.NDArray[Any]) -> Bools:
     """Which slices of a stack hold no image.
 
     Constant ones; those of which most pixels hold one value while this is so in none of their
@@ -174,7 +174,7 @@ def broken_slices(slices: npt.NDArray[np.floating]) -> Bools:
     return found
 
 
-def _constant(slices: npt.NDArray[np.floating], seen: Single) -> Bools:
+def _constant(slices: npt.NDArray[Any], seen: Single) -> Bools:
     """Slices of one value, `[n]`; only where the pixels that were seen are equal, all are."""
     found: Bools = (seen == seen[:, :1]).all(axis=1)
     for k in np.flatnonzero(found):
@@ -217,7 +217,7 @@ def _out_of_line(seen: Single) -> Bools:
     return found
 
 
-def _correlation(one: npt.NDArray[np.floating], other: npt.NDArray[np.floating]) -> Floats:
+def _correlation(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> Floats:
     """Pearson's of each row with the row of the same number; 0 where one is constant."""
     x = one - one.mean(axis=1, keepdims=True)
     y = other - other.mean(axis=1, keepdims=True)

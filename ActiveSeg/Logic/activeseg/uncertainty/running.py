@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 
 from activeseg.uncertainty.entropy import entropy_of_classes, entropy_of_mean
-from activeseg.uncertainty.votes import add_votes, entropy_of_votes, ratio_of_votes
 
 __all__ = ["RunningSamples"]
 
@@ -14,58 +13,49 @@ __all__ = ["RunningSamples"]
 class RunningSamples:
     """Sums over stochastic passes, from which the measures follow after any number of them.
 
-    In memory are C maps of probability, C of votes (2 bytes a voxel) and two of sums, however
-    many passes there are. The maps are computed when asked for: keep what is needed twice. A
-    measure asked for before the first sample raises ValueError.
+    In memory are C maps of probability and one of entropy, however many passes there are. The
+    measures are computed when asked for: keep what is needed twice. One that is asked for before
+    the first sample raises ValueError.
     """
 
     def __init__(self) -> None:
         self.passes = 0
         self._total: npt.NDArray[np.float32] = np.empty(0, dtype=np.float32)
-        self._votes: npt.NDArray[np.uint16] = np.empty(0, dtype=np.uint16)
         self._entropies: npt.NDArray[np.float32] = np.empty(0, dtype=np.float32)
-        self._squares: npt.NDArray[np.float32] = np.empty(0, dtype=np.float32)
 
-    def add(
-        self,
-        sample: npt.NDArray[np.float32],
-        labels: npt.NDArray[np.integer] | None = None,
+    def add(self, sample: npt.NDArray[np.float32]) -> None:
+        """Take in one pass, softmax `[C, ...]`; the array may be used again by the caller.
+
+        Raises:
+            ValueError: If the shape is not that of the first sample.
+        """
+        self.add_together(1, sample, entropy_of_mean(sample))
+
+    def add_together(
+        self, passes: int, mean: npt.NDArray[np.float32], entropy: npt.NDArray[np.float32]
     ) -> None:
-        """Take in one pass; the array may be used again by the caller.
+        """Take in several passes that were summed up already; the arrays may be used again.
 
         Args:
-            sample: `[C, ...]`, softmax; the same shape each time.
-            labels: `[...]`, the sample's likeliest classes if they are known already; found here
-                otherwise.
+            passes: How many they are.
+            mean: `[C, ...]`, their mean softmax.
+            entropy: `[...]`, the mean of their entropies, in nats.
 
         Raises:
             ValueError: If the shape is not that of the first sample.
         """
         if not self.passes:
-            self._total = np.zeros(sample.shape, dtype=np.float32)
-            self._votes = np.zeros(sample.shape, dtype=np.uint16)
-            self._entropies = np.zeros(sample.shape[1:], dtype=np.float32)
-            self._squares = np.zeros(sample.shape[1:], dtype=np.float32)
-        elif sample.shape != self._total.shape:
+            self._total = np.zeros(mean.shape, dtype=np.float32)
+            self._entropies = np.zeros(mean.shape[1:], dtype=np.float32)
+        elif mean.shape != self._total.shape:
             raise ValueError(
-                f"sample of shape {sample.shape}, the ones before had {self._total.shape}"
+                f"sample of shape {mean.shape}, the ones before had {self._total.shape}"
             )
-        else:
-            # Welford's update (Technometrics 1962): a sum of squares less the square of the sum
-            # would lose small variances to rounding.
-            step = self._total[0] / np.float32(self.passes)
-            step -= sample[0]
-            np.square(step, out=step)
-            step *= np.float32(self.passes / (self.passes + 1))
-            self._squares += step
-        self.passes += 1
-        self._total += sample
-        self._entropies += entropy_of_mean(sample)
-        if labels is None:
-            add_votes(self._votes, sample)
-        else:
-            for value, count in enumerate(self._votes):
-                count += labels == value
+        self.passes += passes
+        # Class by class: what is added needs no array of the size of all of them.
+        for total, each in zip(self._total, mean, strict=True):
+            total += np.float32(passes) * each
+        self._entropies += np.float32(passes) * entropy
 
     @property
     def mean(self) -> npt.NDArray[np.float32]:
@@ -84,27 +74,6 @@ class RunningSamples:
         difference = self.entropy
         difference -= self._entropies / np.float32(self.passes)
         return np.maximum(difference, 0, out=difference)
-
-    @property
-    def variance(self) -> npt.NDArray[np.float32]:
-        """`sampled.foreground_variance` of the samples, `[...]`."""
-        return self._squares / np.float32(self._known_passes())
-
-    @property
-    def votes(self) -> npt.NDArray[np.uint16]:
-        """How many passes vote for each class, `[C, ...]`; a copy."""
-        self._known_passes()
-        return self._votes.copy()
-
-    @property
-    def vote_entropy(self) -> npt.NDArray[np.float32]:
-        """`sampled.vote_entropy` of the samples, `[...]`, in nats."""
-        return entropy_of_votes(self._votes, self._known_passes())
-
-    @property
-    def variation_ratio(self) -> npt.NDArray[np.float32]:
-        """`sampled.variation_ratio` of the samples, `[...]`."""
-        return ratio_of_votes(self._votes, self._known_passes())
 
     def _known_passes(self) -> int:
         if not self.passes:

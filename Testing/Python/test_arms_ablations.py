@@ -35,7 +35,7 @@ def mixed_pool() -> Pool:
 def test_each_ablation_is_auto_with_one_part_off() -> None:
     pool = mixed_pool()
     whole = auto(pool, 900.0, rng(1))
-    assert whole == auto(pool, 900.0, rng(1), parts=Parts(True, True, True, True))
+    assert whole == auto(pool, 900.0, rng(1), parts=Parts(True, True, True, True, True))
     for part in ("cost", "coverage", "quota", "noise"):
         less = RESEARCH[f"auto-no-{part}"].choose(pool, budget_s=900.0, rng=rng(1))
         assert less == auto(pool, 900.0, rng(1), parts=replace(WHOLE, **{part: False}))

@@ -25,7 +25,10 @@ from small_pool import Slice, pool_of, rng
 
 NAMES = sorted(STRATEGIES) + sorted(RESEARCH)
 EVERY = pytest.mark.parametrize("name", NAMES)
-LESS = ("auto-no-calibration", "auto-no-cost", "auto-no-coverage", "auto-no-noise", "auto-no-quota")
+LESS = (
+    *("auto-no-calibration", "auto-no-cost", "auto-no-coverage", "auto-no-noise", "auto-no-quota"),
+    "auto-no-visits",
+)
 SEEDED = pytest.mark.parametrize(
     "name",
     [

@@ -516,9 +516,8 @@ def test_members_are_kept_from_half_way_on() -> None:
     assert training._member_steps(Recipe(steps=8, members=0)) == frozenset()
 
 
-def test_a_later_model_takes_a_share_of_the_steps_and_the_whole_takes_all() -> None:
-    recipe = Recipe(steps=600, later_share=0.6, batch=7, learning_rate=6e-3)
-    assert recipe.going_on() == Recipe(steps=360, later_share=0.6, batch=7, learning_rate=4e-3)
+def test_a_later_model_takes_smaller_steps_and_the_whole_takes_those_of_all() -> None:
+    recipe = Recipe(steps=600, batch=7, learning_rate=6e-3)
+    assert recipe.going_on() == Recipe(steps=600, batch=7, learning_rate=4e-3)
     assert recipe.altogether(0) == recipe
-    assert recipe.altogether(5).steps == 600 + 5 * 360
-    assert Recipe(steps=1, later_share=0.1).going_on().steps == 1
+    assert recipe.altogether(5) == Recipe(steps=3600, batch=7, learning_rate=6e-3)

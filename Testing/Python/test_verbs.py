@@ -344,11 +344,11 @@ def test_a_later_round_goes_on_from_the_model_before(cohort, scored, tmp_path):
     project = copied(scored, tmp_path / "p")
     before = load(project.round(1).model)[0]
     suggest(project, 3.0, "random")
-    still = Recipe(steps=10, batch=2, learning_rate=1e-9, weight_decay=0.0, later_share=0.3)
+    still = Recipe(steps=3, batch=2, learning_rate=1e-9, weight_decay=0.0)
     files = run_train(project, still, SILENT)
     assert files.number == 2
     network, _, facts = load(files.model)
-    assert facts["steps"] == 3  # a share of those of a first model
+    assert facts["steps"] == 3
     for name, weight in before.named_parameters():
         torch.testing.assert_close(network.get_parameter(name), weight, rtol=0, atol=1e-6)
 

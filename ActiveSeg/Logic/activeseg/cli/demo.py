@@ -19,7 +19,7 @@ __all__ = ["add_arguments", "demo"]
 
 # The phantom cohort is small enough that the whole demonstration takes a few minutes.
 PHANTOMS = 18
-PHANTOM_STEPS = 250
+PHANTOM_STEPS = 200
 PHANTOM_MINUTES = 8.0
 COHORT_MINUTES = 30.0
 

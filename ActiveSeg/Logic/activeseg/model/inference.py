@@ -30,6 +30,7 @@ from activeseg.model.passes import Passes
 from activeseg.model.planes import WIDE, Answer, Maps, PlaneReader, softmaxes, view_maps
 from activeseg.model.protocol import Sampled, SegmentationModel, View
 from activeseg.model.scan import Box, Scan, axis_of, grown, within
+from activeseg.model.smoothing import WIDTH, smoothed
 from activeseg.model.stored import stored_labels
 from activeseg.model.supervised import SIDES, SupervisedUNet
 
@@ -118,7 +119,11 @@ class SliceModel(SegmentationModel):
         _, (total, *_), box = next(planes)
         for _, (softmax, *_), _ in planes:
             total += softmax
-        return stored_labels(total, box, grid)
+        return stored_labels(self.settled(total, grid), box, grid)
+
+    def settled(self, softmax: npt.NDArray[np.float32], scan: Scan) -> npt.NDArray[np.float32]:
+        """Smoothed by about half a pixel of the network: its views are slices, each for itself."""
+        return smoothed(softmax, WIDTH * self.config.pixel_mm, scan.spacing)
 
     def samples(
         self, scan: Scan, passes: int, seed: int, box: Box

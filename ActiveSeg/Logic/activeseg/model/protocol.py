@@ -92,7 +92,16 @@ class SegmentationModel(Protocol):
         first = next(views)
         for view in views:
             np.add(first.softmax, view.softmax, out=first.softmax)
-        return stored_labels(first.softmax, first.box, grid)
+        return stored_labels(self.settled(first.softmax, grid), first.box, grid)
+
+    def settled(self, softmax: npt.NDArray[np.float32], scan: Scan) -> npt.NDArray[np.float32]:
+        """What the model proposes, of the sum or mean `[C, s, p, l]` of its views.
+
+        Args:
+            softmax: In the views' box; it is used up.
+            scan: The scan, on this model's grid.
+        """
+        return softmax
 
     def samples(
         self, scan: Scan, passes: int, seed: int, box: Box

@@ -22,7 +22,7 @@ from activeseg.errors import ModelError
 from activeseg.model.decoder import Part, decoder, only
 from activeseg.model.network import STRIDE, NetworkConfig, Weights, build, pick_device, seeded
 from activeseg.model.patches import Patches
-from activeseg.model.precision import autocast
+from activeseg.model.precision import learning_autocast
 from activeseg.model.rank_processes import together
 from activeseg.model.ranks import Rank, Ranks, alone, gpus_for
 from activeseg.model.scan import PLACES
@@ -49,29 +49,23 @@ class Recipe:
         weight_decay: Of AdamW.
         side_weight: How much the side outputs weigh in the loss, against 1 of the main one.
         members: How many sets of earlier weights are kept, evenly from half way on.
-        later_share: Steps of a model that goes on from the round before, as a share of `steps`.
     """
 
-    steps: int = 600
+    steps: int = 1200
     batch: int = 16
     patch: int = 64
     learning_rate: float = 6e-3
     weight_decay: float = 1e-4
     side_weight: float = 0.25
     members: int = 4
-    later_share: float = 0.6
 
     def going_on(self) -> Recipe:
-        """For a model that goes on from the round before: fewer steps, and smaller ones."""
-        return replace(
-            self,
-            steps=max(1, round(self.later_share * self.steps)),
-            learning_rate=self.learning_rate * LATER_RATE,
-        )
+        """For a model that goes on from the round before: smaller steps."""
+        return replace(self, learning_rate=self.learning_rate * LATER_RATE)
 
     def altogether(self, rounds: int) -> Recipe:
         """For a single training with as many steps as a first model and some rounds after it."""
-        return replace(self, steps=self.steps + rounds * self.going_on().steps)
+        return replace(self, steps=self.steps * (1 + rounds))
 
 
 @dataclass(frozen=True)
@@ -230,7 +224,7 @@ def _fit(
         for step in range(1, recipe.steps + 1):
             _learning(network, trained)
             images, labels = patches.draw(recipe.batch, rank.share(recipe.batch))
-            with autocast(rank.device):
+            with learning_autocast(rank.device):
                 logits = answer(images.to(rank.device))
             target = _targets(rank.gathered(labels.to(rank.device)))
             loss = _deep_loss(loss_of, rank.gathered(logits.float()), target, recipe.side_weight)

@@ -73,8 +73,9 @@ def score_scan(
     """
     grid = model.grid(scan)
     views = _views(model, grid, scoring, seed)
-    labels = stored_labels(views.mean, views.box, grid)
-    seen = _look(model, pixel_mm, grid, names, scoring, seed, views)
+    mean = model.settled(views.mean, grid)
+    labels = stored_labels(mean, views.box, grid)
+    seen = _look(model, pixel_mm, grid, names, scoring, seed, views, mean)
     scores = Scores.join([stored_scores(plane_scores(seen, plane), grid) for plane in scan.planes])
     return Prediction(labels, stored_map(seen.entropy, seen.box, grid), scores)
 
@@ -166,9 +167,10 @@ def _look(
     scoring: Scoring,
     seed: int,
     views: _Views,
+    mean: npt.NDArray[np.float32],
 ) -> Seen:
-    """What the views and the samples say together."""
-    mean, box = views.mean, views.box
+    """What the views, of which `mean` is made, and the samples say together; `mean` is used up."""
+    box = views.box
     proposal = likeliest(mean)
     reach = scoring.band_pixels * pixel_mm
     band = foreground_band(proposal, scan.spacing, reach, 1 - mean[0])

@@ -82,6 +82,7 @@ _ARMS = (
     _less("coverage", "auto that ranks by gain alone, wherever slices lie"),
     _less("quota", "auto without shares for the structures"),
     _less("noise", "auto that takes the best slices, not drawn ones"),
+    _less("visits", "auto that asks for slices one by one, whatever volume is open"),
     replace(
         _peer("auto-no-calibration", auto, "auto by what is expected before any answer"),
         calibrated=False,

@@ -16,6 +16,7 @@ from activeseg.sampling.candidates import Chosen, Pool
 from activeseg.sampling.class_balance import LEAST_SHOWN, fill_by_class
 from activeseg.sampling.noise import power_draws
 from activeseg.sampling.redundancy import left_by_annotated, within_reach
+from activeseg.sampling.visits import Visits, planes_of
 
 __all__ = ["MOST_WEIGHT", "WHOLE", "Parts", "auto", "auto_value"]
 
@@ -49,12 +50,15 @@ class Parts:
             answers count more; otherwise the gain alone makes the value.
         quota: Whether the structures have equal shares; otherwise the sum of their values ranks.
         noise: Whether slices are drawn; otherwise the best are taken.
+        visits: Whether a volume that is opened gives a slice in each of its planes; otherwise each
+            slice stands for itself.
     """
 
     cost: bool = True
     coverage: bool = True
     quota: bool = True
     noise: bool = True
+    visits: bool = True
 
 
 WHOLE = Parts()
@@ -68,8 +72,9 @@ def auto(pool: Pool, budget_s: float, rng: np.random.Generator, *, parts: Parts 
     parts to the structures (`fill_by_class`), the rest to all of them together. A structure draws,
     with a chance in proportion to the `POWER`-th power of value per second, rather than taking the
     best: those are odd and much alike while the model is weak, and slices at random where a
-    structure is expected are hard to beat (nnActive, TMLR 2025, arXiv 2511.19183). The seconds
-    hold the opening of a volume: nearly every slice opens one.
+    structure is expected are hard to beat (nnActive, TMLR 2025, arXiv 2511.19183). What is drawn
+    takes along the best drawn slice of each other plane of its volume (`Visits`), and so does an
+    audit slice. The seconds hold a slice's part of the opening of its volume.
 
     Args:
         pool: What there is to choose from.
@@ -82,22 +87,23 @@ def auto(pool: Pool, budget_s: float, rng: np.random.Generator, *, parts: Parts 
     """
     values = auto_value(pool, parts)
     ranked = values if parts.quota else values.sum(axis=0, keepdims=True)
-    seconds = pool.seconds + pool.first_slice_s if parts.cost else np.ones(len(pool))
+    opening_s = pool.first_slice_s / _together(pool, parts)
+    seconds = pool.seconds + opening_s if parts.cost else np.ones(len(pool))
     beta = POWER if parts.noise else math.inf
     every = (*ranked, values.sum(axis=0))
     draws = np.array([power_draws(each, seconds, beta, rng) for each in every])
     state = rng.bit_generator.state
-    batch = _batch(pool, budget_s, draws, values, rng, least=0)
+    batch = _batch(pool, budget_s, draws, values, rng, parts, least=0)
     if len(batch) >= AUDIT_FROM and not any(choice.audit for choice in batch.choices()):
         rng.bit_generator.state = state
-        batch = _batch(pool, budget_s, draws, values, rng, least=1)
+        batch = _batch(pool, budget_s, draws, values, rng, parts, least=1)
     return Chosen(batch.choices())
 
 
 def auto_value(pool: Pool, parts: Parts = WHOLE) -> Floats:
     """What each slice is worth to each structure, `[structures, N]`.
 
-    shown^(1 - w) x gain^w x what annotated neighbours leave of it / (1 + answered), and nothing
+    shown^(1 - w) x gain^w x what annotated neighbours leave of it / (1 + visits), and nothing
     where the structure is not expected. Slices that show much of a structure teach most for their
     minutes, by far (docs/experiments.md). The first estimates are poor; the weight w of the
     expected gain grows with the trust that they earn (`Scored.trust`; budget-adaptive choice,
@@ -116,9 +122,15 @@ def auto_value(pool: Pool, parts: Parts = WHOLE) -> Floats:
     weight = MOST_WEIGHT * scored.trust
     answered = Counter(volume for volume, _, _ in pool.annotated)
     count = np.array([answered[name] for name in pool.volumes], dtype=np.float64)[pool.volume]
-    worth = scored.gain**weight * left_by_annotated(pool) / (1.0 + count)
+    visits = count / _together(pool, parts)
+    worth = scored.gain**weight * left_by_annotated(pool) / (1.0 + visits)
     value: Floats = (scored.shown * expected) ** (1.0 - weight) * worth
     return value
+
+
+def _together(pool: Pool, parts: Parts) -> int:
+    """How many slices of a volume are asked for together."""
+    return max(1, planes_of(pool)) if parts.visits else 1
 
 
 def _batch(
@@ -127,12 +139,18 @@ def _batch(
     draws: Floats,
     values: Floats,
     rng: np.random.Generator,
+    parts: Parts,
     least: int,
 ) -> Batch:
     """Fill a budget by the draws of each class and, last of them, of all together."""
     batch = Batch(pool, budget_s)
+    noted = values.max(axis=0, initial=0.0)
+    complete = Visits(batch, draws[-1], noted).complete if parts.visits else None
     _take_audits(batch, rng, least)
-    fill_by_class(batch, draws[:-1], draws[-1], values.max(axis=0, initial=0.0), rng)
+    if complete is not None:
+        for row in batch.rows:
+            complete(row)
+    fill_by_class(batch, draws[:-1], draws[-1], noted, rng, taken=complete)
     return batch
 
 

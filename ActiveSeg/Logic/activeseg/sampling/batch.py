@@ -6,6 +6,7 @@ solver packed always fits here, and no budget is exceeded by a rounding error.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -121,18 +122,27 @@ class Batch:
             start, look = start + look, 2 * look
         return int(order.size)
 
-    def fill(self, order: Rows, values: Floats, why: str = "") -> None:
+    def fill(
+        self,
+        order: Rows,
+        values: Floats,
+        why: str = "",
+        taken: Callable[[int], None] | None = None,
+    ) -> None:
         """Take slices in this order, passing over those that do not fit.
 
         Args:
             order: Rows, each once.
             values: `[N]`, what each slice of the pool is ranked by.
             why: As in `take`.
+            taken: Called with each row that is taken; it may take others along.
         """
         place = self.next_fitting(order, 0, self.left_ms)
         while place < order.size:
             row = int(order[place])
             self.take(row, float(values[row]), why)
+            if taken is not None:
+                taken(row)
             # What does not fit now never will: opening its volume costs what it would save.
             place = self.next_fitting(order, place + 1, self.left_ms)
 

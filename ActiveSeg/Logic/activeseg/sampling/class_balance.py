@@ -8,6 +8,7 @@ like manner. Here the shares are seconds.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -34,6 +35,7 @@ def fill_by_class(
     rng: np.random.Generator,
     why: str = "",
     share: float = CLASS_SHARE,
+    taken: Callable[[int], None] | None = None,
 ) -> None:
     """Fill a batch: a share of what is left of it by class, the rest by the overall rank.
 
@@ -51,10 +53,11 @@ def fill_by_class(
         rng: Decides between equals.
         why: What is added to the reasons.
         share: The share of the seconds for all classes together, 0 to 1.
+        taken: Called with each row that is taken; what it takes along is on the same class's bill.
     """
     if len(per_class):
-        _fill_classes(batch, per_class, values, rng, why, share)
-    batch.fill(descending(overall, rng), values, why)
+        _fill_classes(batch, per_class, values, rng, why, share, taken)
+    batch.fill(descending(overall, rng), values, why, taken)
 
 
 def _fill_classes(
@@ -64,6 +67,7 @@ def _fill_classes(
     rng: np.random.Generator,
     why: str,
     whole_share: float,
+    taken: Callable[[int], None] | None,
 ) -> None:
     orders = []
     for ranks in per_class:
@@ -83,5 +87,7 @@ def _fill_classes(
             continue
         row, before = int(order[place[turn]]), batch.left_ms
         batch.take(row, float(values[row]), why)
+        if taken is not None:
+            taken(row)
         spent[turn] += before - batch.left_ms
         pot -= before - batch.left_ms

@@ -16,7 +16,7 @@ from torch import nn
 from activeseg.keys import Plane
 from activeseg.model import planes, precision
 from activeseg.model.inference import ROOM, SliceModel, dropout_only
-from activeseg.model.network import STRIDE, NetworkConfig, build, save, seeded
+from activeseg.model.network import NetworkConfig, build, save, seeded
 from activeseg.model.planes import padded_logits
 from activeseg.model.scan import PLACES, Box, Scan, axis_of
 from activeseg.uncertainty import entropy_of_mean
@@ -180,46 +180,13 @@ def test_each_plane_has_its_own_pixel_size() -> None:
     assert found.shape == (2, 4, 6, 8)
 
 
-# Windows
+# Size
 
 
-def test_large_images_are_seen_in_windows_that_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    scan = noise((2, 61, 64))
-    network = Pointwise()
-    whole = SliceModel(network, config_of()).probabilities(scan)
-    assert set(network.sizes) == {(64, 64)}
-    monkeypatch.setattr(planes, "WINDOW", 32)
-    network.sizes.clear()
-    windows = SliceModel(network, config_of()).probabilities(scan)
-    assert set(network.sizes) == {(32, 32)}
-    assert np.allclose(windows, whole, atol=1e-5)
-
-
-def test_windows_change_nothing_away_from_their_edges(monkeypatch: pytest.MonkeyPatch) -> None:
-    with seeded(0):
-        network = nn.Conv2d(3, 2, 5, padding=2)
-    images = torch.from_numpy(noise((3, 64, 64)).channels)
-    whole = padded_logits(network, images, torch.device("cpu")).float()
-    monkeypatch.setattr(planes, "WINDOW", 32)
-    windows = padded_logits(network, images, torch.device("cpu"))
-    # Windows start at 0, 24 and 32 (a quarter overlaps); two pixels at their edges differ.
-    clear = torch.ones(64, dtype=torch.bool)
-    for edge in (24, 32, 56, 64):
-        clear[edge - 2 : edge + 2] = False
-    inner = clear[:, None] & clear[None]
-    assert torch.allclose(windows[..., inner], whole[..., inner], atol=1e-5)
-    assert not torch.allclose(windows, whole, atol=1e-3)
-
-
-def test_window_fits_the_network() -> None:
-    assert planes.WINDOW % STRIDE == 0
-
-
-def test_wide_slices_are_windowed_along_one_axis_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planes, "WINDOW", 32)
-    network, scan = Pointwise(), noise((2, 9, 70))
+def test_a_large_slice_is_seen_as_a_whole() -> None:
+    scan, network = noise((2, 61, 700)), Pointwise()
     found = SliceModel(network, config_of()).probabilities(scan)
-    assert set(network.sizes) == {(16, 32)}
+    assert set(network.sizes) == {(64, 704)}
     assert np.allclose(found[1], sigmoid(scan.channels[0]), atol=1e-5)
 
 
@@ -228,7 +195,7 @@ def test_padding_repeats_the_edge() -> None:
     network = Pointwise()
     network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].clone()))
     images = torch.rand(1, 3, 5, 9, generator=torch.Generator().manual_seed(0))
-    assert padded_logits(network, images, torch.device("cpu")).shape == (1, 2, 5, 9)
+    assert padded_logits(network, images, torch.device("cpu")).logits.shape == (1, 2, 5, 9)
     assert seen[0].shape == (1, 3, 8, 16)
     assert torch.equal(seen[0][..., :5, :9], images)
     assert torch.equal(seen[0][..., 5:, :9], images[..., 4:5, :].expand(1, 3, 3, 9))
@@ -373,7 +340,8 @@ def test_where_nothing_is_likely_everything_is_looked_at() -> None:
 
 def test_labels_are_the_likeliest_classes_of_the_prediction() -> None:
     model, scan = fresh(structures=2), noise((6, 20, 22), ALL)
-    assert np.array_equal(model.labels(scan), model.probabilities(scan).argmax(axis=0))
+    settled = model.settled(model.probabilities(scan), scan)
+    assert np.array_equal(model.labels(scan), settled.argmax(axis=0))
 
 
 def test_views_bring_passes_along_evenly() -> None:

@@ -174,9 +174,10 @@ def test_values_are_dropped_with_the_layer_s_chance(p: float) -> None:
 def test_without_passes_the_decoder_gives_main_output_and_sides() -> None:
     network, images = ready("built-in").eval(), images_for("built-in")
     with torch.inference_mode():
-        found = DecoderPasses(network, 0, 5)(images)
-        assert torch.equal(found, network.with_sides(images))
-        assert torch.equal(found[:, :3], network(images))
+        logits, changes = DecoderPasses(network, 0, 5)(images)
+        assert torch.equal(logits, network.with_sides(images))
+        assert torch.equal(logits[:, :3], network(images))
+    assert changes is None
 
 
 def test_passes_of_the_decoder_differ_by_what_is_dropped_there(
@@ -184,23 +185,35 @@ def test_passes_of_the_decoder_differ_by_what_is_dropped_there(
 ) -> None:
     network, images = ready("built-in").eval(), images_for("built-in")
     with torch.inference_mode():
-        first = DecoderPasses(network, 3, 5)(images)
-        again = DecoderPasses(network, 3, 5)(images)
-        other = DecoderPasses(network, 3, 6)(images)
-    main, *_, one, two, three = first.chunk(6, dim=1)
+        logits, first = DecoderPasses(network, 3, 5)(images)
+        _, again = DecoderPasses(network, 3, 5)(images)
+        _, other = DecoderPasses(network, 3, 6)(images)
+        plain = network.with_sides(images)
+    # What dropout changes comes from the side output at quarter resolution.
+    assert first.shape == (3, 2, 3, 4, 6)
+    assert torch.equal(logits, plain)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
-    assert not torch.equal(one, two)
-    assert not torch.equal(two, three)
-    # What dropout changes comes from the side output: the same in each square of 4 x 4 pixels.
-    squares = (one - main).unfold(2, 4, 4).unfold(3, 4, 4)
-    torch.testing.assert_close(squares, squares[..., :1, :1].expand_as(squares), atol=1e-5, rtol=0)
+    assert not torch.equal(first[0], first[1])
+    assert not torch.equal(first[1], first[2])
     # Where nothing is dropped nothing changes.
     monkeypatch.setattr("activeseg.model.decoder_passes.dropped", lambda values, p, rng: values)
     with torch.inference_mode():
-        sure = DecoderPasses(network, 2, 5)(images).chunk(5, dim=1)
-    for each in sure[3:]:
-        torch.testing.assert_close(each, sure[0], atol=1e-5, rtol=0)
+        _, sure = DecoderPasses(network, 2, 5)(images)
+    torch.testing.assert_close(sure, torch.zeros_like(sure), atol=1e-5, rtol=0)
+
+
+def test_where_nothing_may_be_shown_no_pass_changes_anything() -> None:
+    network, images = ready("built-in").eval(), images_for("built-in")
+    with torch.no_grad():
+        # The last convolution's bias, and with it the background's logit.
+        last = [each for each in network.unet.modules() if isinstance(each, nn.Conv2d)][-1]
+        last.bias[0] += 50
+    with torch.inference_mode():
+        logits, changes = DecoderPasses(network, 2, 5)(images)
+    assert not changes.any()
+    main, *sides = logits.chunk(3, dim=1)
+    assert all(torch.equal(side, main) for side in sides)
 
 
 def test_many_values_are_dropped_with_their_chance_and_not_alike() -> None:

@@ -440,7 +440,7 @@ def dice_of(network: nn.Module, slices: list[LabelledSlice]) -> float:
     """Dice of structure 1 over all slices together, every pixel of which is known."""
     shared = sizes = 0
     for each in slices:
-        logits = padded_logits(network, each.image.float()[None], torch.device("cpu"))
+        logits = padded_logits(network, each.image.float()[None], torch.device("cpu")).logits
         found, truth = logits[0].argmax(0) == 1, each.label[0] == 2
         shared += int((found & truth).sum())
         sizes += int(found.sum()) + int(truth.sum())

@@ -7,13 +7,13 @@ plain logits. Slices rank as by passes with dropout in every deep layer (docs/pe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 
 from activeseg.model.masks import dropped
+from activeseg.model.planes import Answered
 from activeseg.model.supervised import SIDES, SupervisedUNet
 
 __all__ = ["DecoderPasses"]
@@ -38,16 +38,14 @@ class DecoderPasses:
         # MONAI's transposed convolution and the residual unit after it.
         self._innermost: Any = network.ups[-1]
 
-    def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        """Logits of the main output, of the sides, and of each pass, in this order.
+    def __call__(self, images: torch.Tensor) -> Answered:
+        """Logits of the main output and of the sides, and what each pass changes in the former.
 
-        Of an image in which no pixel may be foreground they are all those of the main output.
+        Of an image in which no pixel may be foreground the sides' logits are those of the main
+        output, and no pass changes anything.
 
         Args:
             images: `[N, channels, H, W]`.
-
-        Returns:
-            `[N, C * (1 + SIDES + count), H, W]`.
         """
         network = self._network
         *skips, bottom = network.encode(images)
@@ -56,40 +54,32 @@ class DecoderPasses:
         known = enlarge.adn.N(enlarge.conv(torch.cat([skips[-1], bottom], dim=1)))
         plain = unit(enlarge.adn.A(known))
         *levels, main = network.outward(skips[:-1], plain)
+        logits = main.repeat(1, 1 + SIDES, 1, 1)
+        shape = (self._count, *main.shape[:2], *plain.shape[2:])
+        changes = main.new_zeros(shape) if self._count else None
         busy = _may_show(main)
-        if not busy.any():
-            return main.repeat(1, 1 + SIDES + self._count, 1, 1)
-        sides = network.sides([each[busy] for each in levels], main.shape[2:])
-        passes = self._passes(known[busy], plain[busy], main[busy])
-        answers = main.new_empty((len(sides[0]), 1 + SIDES + self._count, *main.shape[1:]))
-        for at, each in enumerate((main[busy], *sides, *passes)):
-            answers[:, at] = each
-        if busy.all():
-            return answers.flatten(1, 2)
-        found = main[:, None].repeat(1, 1 + SIDES + self._count, 1, 1, 1)
-        found[busy] = answers
-        return found.flatten(1, 2)
+        if busy.any():
+            sides = network.sides([each[busy] for each in levels], main.shape[2:])
+            logits[busy, main.shape[1] :] = torch.cat(sides, dim=1).to(logits.dtype)
+            if changes is not None:
+                changes[:, busy] = self._changes(known[busy], plain[busy]).to(changes.dtype)
+        return Answered(logits, changes)
 
-    def _passes(
-        self, known: torch.Tensor, plain: torch.Tensor, main: torch.Tensor
-    ) -> Iterator[torch.Tensor]:
-        """Logits of each pass, one after the other.
+    def _changes(self, known: torch.Tensor, plain: torch.Tensor) -> torch.Tensor:
+        """What each pass changes in the logits, `[T, N, C, h, w]`.
 
         Args:
             known: What the level is before its first dropout.
             plain: What it answers without chance.
-            main: Logits without chance.
         """
-        if not self._count:
-            return
         enlarge, unit = self._innermost
         chance = self._active(enlarge.adn, known.repeat(self._count, 1, 1, 1))
         inner = unit.conv.unit0
         chance = chance + self._active(inner.adn, inner.adn.N(inner.conv(chance)))
         head = self._network.heads[-1]
-        changes = head(chance) - head(plain).repeat(self._count, 1, 1, 1)
-        for each in changes.to(main.dtype).chunk(self._count):
-            yield _added(main, each)
+        answers: torch.Tensor = head(chance)
+        changes: torch.Tensor = answers.unflatten(0, (self._count, len(plain))) - head(plain)
+        return changes
 
     def _active(self, adn: Any, values: torch.Tensor) -> torch.Tensor:
         """Dropout and activation of a block."""
@@ -101,16 +91,6 @@ class DecoderPasses:
             values = values * kept / (1 - adn.D.p)
         active: torch.Tensor = adn.A(values)
         return active
-
-
-def _added(large: torch.Tensor, small: torch.Tensor) -> torch.Tensor:
-    """Maps `[N, C, H, W]` and, to each square of their pixels, the pixel of smaller maps."""
-    count, classes, rows, columns = small.shape
-    across = large.shape[3] // columns
-    wide = small[..., None].expand(*small.shape, across).reshape(count, classes, rows, 1, -1)
-    # Rows of one small pixel's row lie behind each other, so that it is added to all at once.
-    found = large.reshape(count, classes, rows, -1, large.shape[3]) + wide
-    return found.view(large.shape)
 
 
 def _may_show(logits: torch.Tensor) -> torch.Tensor:

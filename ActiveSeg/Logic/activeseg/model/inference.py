@@ -102,9 +102,9 @@ class SliceModel(SegmentationModel):
         def reader(plane: Plane) -> PlaneReader:
             count, chance = turns.get(plane, (0, seed))
             if not isinstance(self._network, SupervisedUNet):
-                return self._reader(self._network, view_maps(classes, 0))
+                return self._reader(self._network, view_maps(classes))
             passed = DecoderPasses(self._network, count, chance)
-            return self._reader(passed, view_maps(classes, SIDES))
+            return self._reader(passed, view_maps(classes))
 
         sides = SIDES if isinstance(self._network, SupervisedUNet) else 0
         for plane, (softmax, energy, *others), box in _where_needed(scan, reader):

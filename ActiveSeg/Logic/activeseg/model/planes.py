@@ -7,17 +7,18 @@ round it, so that a part of a volume costs that part and not the volume.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from monai.inferers import SlidingWindowInferer
 from torch import nn
 
 from activeseg.keys import Plane
+from activeseg.model.changed import Changes, changed, likeliest_of
 from activeseg.model.network import STRIDE
 from activeseg.model.precision import autocast
 from activeseg.model.scan import Box, Scan, axis_of, grown, within
@@ -26,6 +27,7 @@ from activeseg.model.slices import resize
 __all__ = [
     "WIDE",
     "Answer",
+    "Answered",
     "Maps",
     "PlaneReader",
     "Where",
@@ -34,22 +36,36 @@ __all__ = [
     "view_maps",
 ]
 
-WINDOW = 192
-"""Rows and columns that the network sees at once at the most."""
-
 PIXELS_AT_ONCE = 1 << 17
-"""Of the slices, or windows, that go through the network together."""
+"""Of the slices that go through the network together; a larger one goes alone, as a whole."""
 
 MARGIN = 8
 WIDE = 32
 """Voxels round a part that the network is shown with it, where there are any. With the wide margin
 it answers as in the whole slice."""
 
-Answer: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
-"""From images `[N, channels, H, W]` to logits of one or more outputs `[N, outputs * C, H, W]`."""
 
-Maps: TypeAlias = Callable[[torch.Tensor, tuple[int, int]], list[torch.Tensor]]
-"""From logits as above to maps `[N, ..., H, W]` of another size."""
+class Answered(NamedTuple):
+    """What a network says of images.
+
+    Attributes:
+        logits: Of one or more outputs, `[N, outputs * C, H, W]`.
+        changes: What each of some stochastic passes changes in the logits of the first output,
+            `[T, N, C, h, w]`, on a coarser grid over the same images; None without any.
+    """
+
+    logits: torch.Tensor
+    changes: torch.Tensor | None = None
+
+
+Answer: TypeAlias = Callable[[torch.Tensor], torch.Tensor | Answered]
+"""From images `[N, channels, H, W]` to logits, with or without changes."""
+
+Fit: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
+"""From maps `[N, channels, H, W]` as large as the logits to the wanted part, in its own size."""
+
+Maps: TypeAlias = Callable[[torch.Tensor, Fit, Changes | None], list[torch.Tensor]]
+"""From logits to maps `[N, ..., H, W]`."""
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Map: TypeAlias = npt.NDArray[Any]
@@ -85,8 +101,8 @@ class PlaneReader:
         rows, columns = (side for each, side in enumerate(inside) if each != axis)
         shape = tuple(side.stop - side.start for side in box)
         found: list[Map] = []
-        for first, logits, size in self._chunks(part, plane, inside[axis]):
-            maps = self._cut(logits, size, rows, columns)
+        for first, answered, size in self._chunks(part, plane, inside[axis]):
+            maps = self._cut(answered, size, rows, columns)
             for each in maps[len(found) :]:
                 found.append(np.empty((each.shape[1], *shape), dtype=each.dtype))
             here = slice(first, first + len(maps[0]))
@@ -104,20 +120,20 @@ class PlaneReader:
             reach: Voxels that are kept round it.
         """
         found = Where(plane, scan.shape)
-        for first, logits, size in self._chunks(scan, plane, scan.box[axis_of(plane)]):
-            background = _sized(_softmax(logits[:, : self.classes])[:, :1], size)
+        for first, answered, size in self._chunks(scan, plane, scan.box[axis_of(plane)]):
+            background = _sized(_softmax(answered.logits[:, : self.classes])[:, :1], size)
             there = (background[:, 0] <= 1 - least).cpu().numpy()
             if there.any():
                 slices, rows, columns = found.marked(first, there, reach)
-                maps = self._cut(logits[slices], size, rows, columns)
+                maps = self._cut(_of_slices(answered, slices), size, rows, columns)
                 # Copies: a part of an array would hold all of it.
                 found.keep([np.ascontiguousarray(each) for each in maps])
         return found
 
     def _chunks(
         self, scan: Scan, plane: Plane, slices: slice
-    ) -> Iterator[tuple[int, torch.Tensor, tuple[int, int]]]:
-        """The logits of some slices after the other; the first one's place, and their own size."""
+    ) -> Iterator[tuple[int, Answered, tuple[int, int]]]:
+        """What is said of some slices after the other; the first one's place, and their size."""
         axis = axis_of(plane)
         rows, columns = (count for each, count in enumerate(scan.shape) if each != axis)
         together = max(1, PIXELS_AT_ONCE * scan.shape[axis] // math.prod(scan.shape))
@@ -125,19 +141,55 @@ class PlaneReader:
             indices = range(first, min(first + together, slices.stop))
             stacks = torch.from_numpy(scan.seen(plane, indices))
             pixels = resize(stacks, scan.pixel_mm(plane), self.pixel_mm)
-            logits = padded_logits(self.answer, pixels, self.device)
-            yield first - slices.start, logits, (rows, columns)
+            answered = padded_logits(self.answer, pixels, self.device)
+            yield first - slices.start, answered, (rows, columns)
 
     def _cut(
-        self, logits: torch.Tensor, size: tuple[int, int], rows: slice, columns: slice
+        self, answered: Answered, size: tuple[int, int], rows: slice, columns: slice
     ) -> list[Map]:
         """The maps of some rows and columns of slices of a size; of no others where that can be."""
+        logits = answered.logits
+        fit: Fit = partial(_fitted, size=size, rows=rows, columns=columns)
+        changes = None
+        if answered.changes is not None:
+            down, across = (
+                _cells(n, real, cells).to(logits.device)
+                for n, real, cells in zip(
+                    size, logits.shape[2:], answered.changes.shape[3:], strict=True
+                )
+            )
+            changes = Changes(answered.changes, down[rows], across[columns])
         if tuple(logits.shape[2:]) == size:
-            logits = logits[:, :, rows, columns]
-            maps = self.maps(logits, (logits.shape[2], logits.shape[3]))
-        else:
-            maps = [each[:, :, rows, columns] for each in self.maps(logits, size)]
-        return [each.cpu().numpy() for each in maps]
+            logits, fit = logits[:, :, rows, columns], _as_it_is
+        return [each.cpu().numpy() for each in self.maps(logits, fit, changes)]
+
+
+def _of_slices(answered: Answered, slices: slice) -> Answered:
+    """What is said of some of the images."""
+    changes = answered.changes
+    return Answered(answered.logits[slices], None if changes is None else changes[:, slices])
+
+
+def _fitted(maps: torch.Tensor, size: tuple[int, int], rows: slice, columns: slice) -> torch.Tensor:
+    return _sized(maps, size)[:, :, rows, columns]
+
+
+def _as_it_is(maps: torch.Tensor) -> torch.Tensor:
+    return maps
+
+
+def _cells(count: int, pixels: int, cells: int) -> torch.Tensor:
+    """The cell that each of some rows or columns lies in, `[count]`.
+
+    Args:
+        count: Rows or columns.
+        pixels: The network's pixels that they are spread over; those that it was padded with are
+            not counted.
+        cells: Cells over these pixels and the padding.
+    """
+    padded = -(-pixels // STRIDE) * STRIDE
+    middle = (torch.arange(count) + 0.5) * pixels / count
+    return (middle * cells / padded).long()
 
 
 _OTHERS = ((1, 2), (0, 2), (0, 1))
@@ -221,38 +273,27 @@ def _reach(marked: npt.NDArray[np.bool_], across: tuple[int, int]) -> slice:
 def softmaxes(classes: int) -> Maps:
     """The softmax of each output of a network, `[N, C, H, W]`."""
 
-    def maps(logits: torch.Tensor, size: tuple[int, int]) -> list[torch.Tensor]:
-        return [_sized(_softmax(each), size) for each in logits.split(classes, dim=1)]
+    def maps(logits: torch.Tensor, fit: Fit, _: Changes | None) -> list[torch.Tensor]:
+        return [fit(_softmax(each)) for each in logits.split(classes, dim=1)]
 
     return maps
 
 
-def view_maps(classes: int, sides: int) -> Maps:
+def view_maps(classes: int) -> Maps:
     """What a view is made of: softmax and energy of the main output, the labels of the sides.
 
-    Of the other outputs, the passes: labels of each, mean softmax, and mean entropy.
+    Of the passes: labels of each, mean softmax, and mean entropy.
     """
 
-    def maps(logits: torch.Tensor, size: tuple[int, int]) -> list[torch.Tensor]:
-        main, *others = logits.split(classes, dim=1)
-        energy = _sized(-main.float().logsumexp(dim=1, keepdim=True), size)
-        labels = [_labels(_sized(side.float(), size)) for side in others[:sides]]
-        passes = _together(others[sides:], size)
-        return [_sized(_softmax(main), size), energy, *labels, *passes]
+    def maps(logits: torch.Tensor, fit: Fit, changes: Changes | None) -> list[torch.Tensor]:
+        main, *sides = logits.split(classes, dim=1)
+        energy = fit(-main.float().logsumexp(dim=1, keepdim=True))
+        labels = [likeliest_of(fit(side.float())) for side in sides]
+        softmax = fit(_softmax(main))
+        passes = [] if changes is None else changed(softmax, changes)
+        return [softmax, energy, *labels, *passes]
 
     return maps
-
-
-def _together(passes: Sequence[torch.Tensor], size: tuple[int, int]) -> list[torch.Tensor]:
-    """Of the logits of some passes the labels of each, mean softmax, and mean entropy."""
-    labels, total, entropy = [], torch.zeros(()), torch.zeros(())
-    for each in passes:
-        p = _sized(_softmax(each), size)
-        labels.append(_labels(p))
-        # Where p is 0 the logarithm stays finite, so that its product with p is the limit, 0.
-        entropy = entropy - p.clamp(min=torch.finfo().tiny).log_().mul_(p).sum(dim=1, keepdim=True)
-        total = total + p
-    return [*labels, total / len(passes), entropy / len(passes)] if passes else []
 
 
 def _softmax(logits: torch.Tensor) -> torch.Tensor:
@@ -267,36 +308,16 @@ def _sized(maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     return nn.functional.interpolate(maps, size=size, mode="bilinear", align_corners=False)
 
 
-def _labels(logits: torch.Tensor) -> torch.Tensor:
-    """The likeliest class, `[N, 1, H, W]` bytes.
+def padded_logits(answer: Answer, images: torch.Tensor, device: torch.device) -> Answered:
+    """What a network says of images of any size.
 
-    On a processor torch's argmax over a middle axis takes ten times as long.
-    """
-    best, found = logits[:, :1], torch.zeros_like(logits[:, :1], dtype=torch.uint8)
-    for channel in range(1, logits.shape[1]):
-        each = logits[:, channel : channel + 1]
-        found.masked_fill_(each > best, channel)
-        best = torch.maximum(best, each)
-    return found
-
-
-def padded_logits(answer: Answer, images: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Logits `[N, C, H, W]` of images of any size, in windows where they are large.
-
-    They are of the precision that the network answers in: a copy of all that passes say would
-    take as long as the passes.
+    Logits `[N, C, H, W]` are of the precision that the network answers in: a copy of all of them
+    would take as long as the network does.
     """
     rows, columns = images.shape[2:]
     far = (0, -columns % STRIDE, 0, -rows % STRIDE)
     padded = nn.functional.pad(images, far, mode="replicate")
-    window = (min(WINDOW, padded.shape[2]), min(WINDOW, padded.shape[3]))
     with torch.inference_mode(), autocast(device):
-        if window == tuple(padded.shape[2:]):
-            logits = answer(padded.to(device))
-        else:
-            together = PIXELS_AT_ONCE // WINDOW**2
-            inferer = SlidingWindowInferer(window, sw_batch_size=together, mode="gaussian")
-            # Windows are blended in single precision, whatever the network answers in.
-            blended = inferer(padded.to(device), lambda part: answer(part).float())
-            logits = cast(torch.Tensor, blended)
-    return logits[..., :rows, :columns]
+        answered = answer(padded.to(device))
+    logits, changes = answered if isinstance(answered, Answered) else Answered(answered)
+    return Answered(logits[..., :rows, :columns], changes)

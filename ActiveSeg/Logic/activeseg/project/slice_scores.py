@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -21,10 +22,9 @@ from activeseg.project.predictions import Scores
 from activeseg.quality import (
     LEAST_VOXELS,
     LIKELY,
+    Opinions,
     dice_with,
-    mc_iou,
     neighbour_dice,
-    pairwise_dice,
     soft_dice_confidence,
 )
 from activeseg.uncertainty import (
@@ -80,6 +80,11 @@ class Seen:
     samples: Labels
     views: Mapping[Plane | None, Labels]
     sides: Labels
+
+    @cached_property
+    def opinions(self) -> Opinions:
+        """What the samples agree on, and what not."""
+        return Opinions.of(self.samples)
 
 
 def plane_scores(seen: Seen, plane: Plane) -> Scores:
@@ -189,12 +194,12 @@ def _evidence(seen: Seen, axis: int) -> npt.NDArray[np.float64]:
     inside = seen.proposal[seen.part]
     views = np.array(list(seen.views.values()))
     columns = [
-        mc_iou(seen.samples, structures, axis),
+        seen.opinions.iou(structures, axis),
         dice_with(views if len(views) > 1 else views[:0], inside, structures, axis),
         neighbour_dice(inside, structures, axis),
         _fill(inside, structures, axis),
         soft_dice_confidence(seen.mean[(slice(None), *seen.part)], inside, axis),
-        pairwise_dice(seen.samples, structures, axis),
+        seen.opinions.pairwise_dice(structures, axis),
         dice_with(seen.sides, inside, structures, axis),
     ]
     found = np.full((seen.proposal.shape[axis], structures, len(columns)), np.nan)

@@ -5,6 +5,7 @@ from activeseg.quality.confidence import LEAST_VOXELS, LIKELY, soft_dice_confide
 from activeseg.quality.estimator import EVIDENCE, DiceEstimator, Estimate, Judged, Volumes, proposed
 from activeseg.quality.gain import expected_gain, sizes_over
 from activeseg.quality.measured import dice, hd95_mm
+from activeseg.quality.opinions import Opinions
 from activeseg.quality.trend import Trend, Worth
 from activeseg.quality.trust import trust_in
 
@@ -15,6 +16,7 @@ __all__ = [
     "DiceEstimator",
     "Estimate",
     "Judged",
+    "Opinions",
     "Trend",
     "Volumes",
     "Worth",

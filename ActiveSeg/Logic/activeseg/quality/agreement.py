@@ -12,6 +12,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from activeseg.quality.opinions import Opinions
+
 __all__ = ["dice_with", "mc_iou", "neighbour_dice", "pairwise_dice"]
 
 Labels: TypeAlias = npt.NDArray[np.integer]
@@ -29,13 +31,7 @@ def mc_iou(labels: Labels, structures: int, axis: int) -> Floats:
     Returns:
         `[structures, n_slices]`, 0 to 1.
     """
-    found = []
-    for channel in range(1, structures + 1):
-        masks = labels == channel
-        union = _area(masks.any(axis=0), axis)
-        shared = _area(masks.all(axis=0), axis)
-        found.append(np.where(union > 0, shared / np.maximum(union, 1), np.nan))
-    return np.array(found)
+    return Opinions.of(labels).iou(structures, axis)
 
 
 def pairwise_dice(labels: Labels, structures: int, axis: int) -> Floats:
@@ -43,21 +39,7 @@ def pairwise_dice(labels: Labels, structures: int, axis: int) -> Floats:
 
     A pair in which both are empty has no Dice and is left out.
     """
-    passes = len(labels)
-    rows, columns = np.triu_indices(passes, 1)
-    found = []
-    for channel in range(1, structures + 1):
-        slices = np.moveaxis(labels == channel, axis + 1, 0)
-        flat = slices.reshape(len(slices), passes, -1).astype(np.float32)
-        # Sums of 0 and 1 below 2^24: exact in single precision, and one product for all pairs.
-        # Single-precision kernels now and then set "invalid" over finite numbers (numpy 24067).
-        with np.errstate(invalid="ignore"):
-            shared = (flat @ flat.transpose(0, 2, 1)).astype(np.float64)
-        area = np.diagonal(shared, axis1=1, axis2=2)
-        both = area[:, rows] + area[:, columns]
-        score = 2 * shared[:, rows, columns] / np.maximum(both, 1)
-        found.append(_mean(score, both > 0))
-    return np.array(found)
+    return Opinions.of(labels).pairwise_dice(structures, axis)
 
 
 def dice_with(opinions: Labels, proposal: Labels, structures: int, axis: int) -> Floats:
@@ -114,20 +96,15 @@ def _pair_dice(ours: Labels, theirs: Labels, structures: int, axis: int) -> Floa
     One histogram of pairs of labels gives the areas of all structures and what they share.
     """
     classes, count = 1 + structures, ours.shape[axis]
-    some = np.nonzero((ours != 0) | (theirs != 0))
-    cell = (some[axis] * classes + ours[some]) * classes + theirs[some]
+    ours, theirs = np.moveaxis(ours, axis, 0).reshape(-1), np.moveaxis(theirs, axis, 0).reshape(-1)
+    some = np.flatnonzero(ours | theirs)
+    slices = some // max(1, ours.size // max(1, count))
+    cell = (slices * classes + ours[some]) * classes + theirs[some]
     pairs = np.bincount(cell, minlength=count * classes**2).reshape(count, classes, classes)
     both = (pairs.sum(axis=2) + pairs.sum(axis=1))[:, 1:].T
     shared = np.diagonal(pairs, axis1=1, axis2=2)[:, 1:].T
     found: Floats = np.where(both > 0, 2 * shared / np.maximum(both, 1), np.nan)
     return found
-
-
-def _area(mask: npt.NDArray[np.bool_], axis: int) -> Floats:
-    """Pixels of each slice, `[n_slices]`."""
-    others = tuple(each for each in range(3) if each != axis)
-    area: Floats = np.count_nonzero(mask, axis=others).astype(np.float64)
-    return area
 
 
 def _mean(score: Floats, counts: npt.NDArray[np.bool_]) -> Floats:

@@ -87,7 +87,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--model", type=Path, help="a model.pt instead of training one")
     parser.add_argument("--volumes", type=int, default=20)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--minutes", type=float, default=10.0, help="of the batch that is compared")
+    parser.add_argument("--minutes", type=float, default=30.0, help="of the batch that is compared")
     return parser.parse_args()
 
 

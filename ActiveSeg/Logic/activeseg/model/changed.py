@@ -13,7 +13,7 @@ import torch
 
 __all__ = ["DECIDED", "Changes", "changed", "likeliest_of"]
 
-DECIDED = 0.999
+DECIDED = 0.99
 """Probability of the likeliest class from which on a pixel is as the plain answer says."""
 
 _AT_ONCE = 1 << 20

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from activeseg.model.changed import DECIDED
 from activeseg.model.masks import dropped
 from activeseg.model.planes import Answered
 from activeseg.model.supervised import SIDES, SupervisedUNet
@@ -42,7 +43,7 @@ class DecoderPasses:
         """Logits of the main output and of the sides, and what each pass changes in the former.
 
         Of an image in which no pixel may be foreground the sides' logits are those of the main
-        output, and no pass changes anything.
+        output, and no pass changes anything; nor does it far from where the images are not sure.
 
         Args:
             images: `[N, channels, H, W]`.
@@ -61,8 +62,11 @@ class DecoderPasses:
         if busy.any():
             sides = network.sides([each[busy] for each in levels], main.shape[2:])
             logits[busy, main.shape[1] :] = torch.cat(sides, dim=1).to(logits.dtype)
-            if changes is not None:
-                changes[:, busy] = self._changes(known[busy], plain[busy]).to(changes.dtype)
+            where = _unsure(main[busy], plain.shape[2:])
+            if changes is not None and where is not None:
+                part = (slice(None), slice(None), *where)
+                found = self._changes(known[busy][part], plain[busy][part])
+                changes[(slice(None), busy, slice(None), *where)] = found.to(changes.dtype)
         return Answered(logits, changes)
 
     def _changes(self, known: torch.Tensor, plain: torch.Tensor) -> torch.Tensor:
@@ -91,6 +95,25 @@ class DecoderPasses:
             values = values * kept / (1 - adn.D.p)
         active: torch.Tensor = adn.A(values)
         return active
+
+
+def _unsure(logits: torch.Tensor, cells: torch.Size) -> tuple[slice, slice] | None:
+    """The rows and columns of cells where some of the images are not sure, and one more around.
+
+    Args:
+        logits: `[N, C, H, W]`.
+        cells: How many rows and columns of cells lie over the images.
+    """
+    unsure = (logits.float().softmax(dim=1).amax(dim=1) < DECIDED).any(dim=0)
+    sides = []
+    for axis, count in enumerate(cells):
+        there = torch.nonzero(unsure.any(dim=1 - axis))[:, 0].tolist()
+        if not there:
+            return None
+        pixels = unsure.shape[axis] // count
+        # One more: what the convolution there lacks at the border does not reach further.
+        sides.append(slice(max(0, there[0] // pixels - 1), there[-1] // pixels + 2))
+    return sides[0], sides[1]
 
 
 def _may_show(logits: torch.Tensor) -> torch.Tensor:

@@ -73,7 +73,7 @@ def walked(tmp_path_factory, cohort):
         words = ("--mask", mask, "--seconds", 42.5, "--author", "ada", "--json")
         call("annotate", "annotate", folder, key, *words)
     call("nothing open", "next", folder, "--json")
-    call("round", "round", folder, "--minutes", 4, "--steps", 3, "--json")
+    call("round", "round", folder, "--minutes", 12, "--steps", 3, "--json")
     call("status", "status", folder, "--json")
     return folder, printed
 
@@ -186,12 +186,15 @@ def test_init_prints_where_the_project_stands(walked):
 
 def test_suggest_and_round_print_their_batch(walked):
     printed = {"suggestions", "budget_minutes", "strategy", "seed", "round", "author", "note"}
-    for name, strategy, number in (("suggest", "one-shot", 0), ("round", "auto", 1)):
+    for name, strategy, number, minutes in (
+        ("suggest", "one-shot", 0, 4.0),
+        ("round", "auto", 1, 12.0),
+    ):
         found = json.loads(walked[1][name])
         assert set(found) == printed
         # Before anybody has answered the minutes are nobody's, then those of who answered last.
         assert (found["author"], found["note"]) == ("ada" if number else None, "")
-        assert (found["budget_minutes"], found["strategy"]) == (4.0, strategy)
+        assert (found["budget_minutes"], found["strategy"]) == (minutes, strategy)
         assert (found["seed"], found["round"]) == (3, number)
         assert found["suggestions"]
         for rank, each in enumerate(found["suggestions"], 1):

@@ -100,7 +100,7 @@ def test_one_rank_does_what_was_done_before_there_were_any() -> None:
         )
         for _ in range(SHORT.steps):
             images, labels = patches.draw(SHORT.batch)
-            with precision.autocast(torch.device("cpu")):
+            with precision.learning_autocast(torch.device("cpu")):
                 logits = network.with_sides(images)
             target = training._targets(labels)
             loss = training._deep_loss(training.SliceLoss(), logits.float(), target, 0.25)

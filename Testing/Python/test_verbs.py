@@ -499,11 +499,17 @@ def test_judged_proposals_are_counted_in_the_next_estimate(whole, tmp_path):
     assert project_status(project)["next_gain"] == gain
 
 
+def said_by(model, project, volume):
+    """The likeliest channel of each voxel, canonical."""
+    scan = read_scan(project, volume)
+    return model.settled(model.probabilities(scan), scan).argmax(axis=0)
+
+
 def test_predictions_are_the_models_masks_in_the_files_own_axes(scored):
     files = scored.round(1)
     model = SliceModel.from_checkpoint(files.model)
     for volume in scored.cohort.volumes:
-        channels = model.probabilities(read_scan(scored, volume.id)).argmax(axis=0)
+        channels = said_by(model, scored, volume.id)
         values = np.array([0, 1, 4], np.uint8)[channels]
         kept = read_prediction(files, volume.id)
         np.testing.assert_array_equal(kept.labels, volume.geometry.from_canonical(values))
@@ -554,7 +560,7 @@ def test_a_new_model_makes_old_predictions_worthless(whole, tmp_path, monkeypatc
     run_score(project, SCORING, SILENT)
     assert len(calls) == 4
     model = SliceModel.from_checkpoint(files.model)
-    labels = model.probabilities(read_scan(project, "v00")).argmax(axis=0)
+    labels = said_by(model, project, "v00")
     np.testing.assert_array_equal(
         read_prediction(files, "v00").labels, np.array([0, 1, 4], np.uint8)[labels]
     )
@@ -760,8 +766,8 @@ def test_predict_writes_the_latest_models_mask(whole, tmp_path):
     found, geometry = read_image_file(tmp_path / "v01.nrrd")
     wanted = project.cohort.volume("v01").geometry
     assert geometry.mismatch(wanted) is None
-    channels = SliceModel.from_checkpoint(latest.model).probabilities(read_scan(project, "v01"))
-    values = np.array([0, 1, 4], np.uint8)[channels.argmax(axis=0)]
+    channels = said_by(SliceModel.from_checkpoint(latest.model), project, "v01")
+    values = np.array([0, 1, 4], np.uint8)[channels]
     np.testing.assert_array_equal(found, wanted.from_canonical(values))
 
 

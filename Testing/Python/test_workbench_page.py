@@ -99,6 +99,14 @@ def wait_for_draft(project, key, author="anna", differs_from=None):
     raise AssertionError(f"no draft of {key}")
 
 
+def wait_until_withdrawn(project, key):
+    for _ in range(150):
+        if key not in Project.open(project.folder).annotations():
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{key} still counts")
+
+
 class Picture:
     """The large view of an axial slice of v00, by voxels: rows are j, columns i."""
 
@@ -341,7 +349,8 @@ class TestAnswers:
         bench.wait_for_slice(str(some))
         bench.page.keyboard.press("r")
         assert np.array_equal(wait_for_draft(project, some), accepted)
-        assert some not in Project.open(project.folder).annotations()
+        # The strokes are kept before the answer is withdrawn, so that neither is ever lost.
+        wait_until_withdrawn(project, some)
 
     def test_keys_in_a_dialog_are_its_own(self, bench, some):
         bench.page.keyboard.press("?")

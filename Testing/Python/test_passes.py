@@ -10,7 +10,7 @@ import torch
 from monai.networks.nets import AttentionUnet, BasicUNet, DynUNet, SegResNet, UNet, VNet
 from torch import nn
 
-from activeseg.model.decoder_passes import DecoderPasses
+from activeseg.model.decoder_passes import DecoderPasses, _unsure
 from activeseg.model.inference import dropout_only
 from activeseg.model.masks import dropped
 from activeseg.model.network import NetworkConfig, build, seeded
@@ -214,6 +214,34 @@ def test_where_nothing_may_be_shown_no_pass_changes_anything() -> None:
     assert not changes.any()
     main, *sides = logits.chunk(3, dim=1)
     assert all(torch.equal(side, main) for side in sides)
+
+
+def test_passes_of_a_part_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only cells round what is not sure are asked, with one more on each side."""
+    network = ready("built-in").eval()
+    images = torch.rand((2, 6, 32, 48), generator=torch.Generator().manual_seed(1))
+    # No chance, so that the same is dropped whatever part is asked.
+    module = "activeseg.model.decoder_passes"
+    monkeypatch.setattr(f"{module}.dropped", lambda values, p, rng: 0.5 * values)
+    found = {}
+    for name, part in (("whole", np.s_[0:8, 0:12]), ("part", np.s_[2:7, 3:9])):
+        monkeypatch.setattr(f"{module}._unsure", lambda logits, cells, part=part: part)
+        with torch.inference_mode():
+            found[name] = DecoderPasses(network, 2, 5)(images).changes
+    inner = np.s_[..., 3:6, 4:8]
+    assert found["whole"][inner].abs().min() > 0
+    torch.testing.assert_close(found["part"][inner], found["whole"][inner])
+    assert not found["part"][..., :2, :].any()
+
+
+def test_cells_where_some_image_is_not_sure_are_asked() -> None:
+    logits = torch.zeros((2, 2, 32, 48))
+    logits[:, 0] = 20.0  # sure of the background
+    assert _unsure(logits, torch.Size((8, 12))) is None
+    logits[0, 0, 13, 20] = 0.0
+    logits[1, 0, 17, 31] = 0.0
+    # Cells of 4 x 4 pixels: rows 3 and 4, columns 5 to 7, and one more on each side.
+    assert _unsure(logits, torch.Size((8, 12))) == (slice(2, 6), slice(4, 9))
 
 
 def test_many_values_are_dropped_with_their_chance_and_not_alike() -> None:

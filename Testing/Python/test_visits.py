@@ -10,7 +10,7 @@ from activeseg.keys import Plane
 from activeseg.sampling import Pool
 from activeseg.sampling.auto import Parts, auto, auto_value
 from activeseg.sampling.batch import Batch
-from activeseg.sampling.visits import Visits, planes_of
+from activeseg.sampling.visits import ALONG, Visits, planes_of
 from small_pool import Slice, names, pool_of, rng
 
 AXIAL, CORONAL, SAGITTAL = Plane.AXIAL, Plane.CORONAL, Plane.SAGITTAL
@@ -44,6 +44,8 @@ def test_the_best_of_each_other_plane_is_taken_along() -> None:
     assert sorted(batch.rows) == [33, 49, 59]
     values = {choice.candidate.key.plane: choice.value for choice in batch.choices()}
     assert values == {AXIAL: 1.0, CORONAL: 49.0, SAGITTAL: 59.0}
+    told = [choice.reason.startswith(f"{ALONG}: ") for choice in batch.choices()]
+    assert told == [False, True, True]
 
 
 def test_nothing_is_taken_along_twice_or_for_nothing() -> None:

@@ -100,11 +100,10 @@ class SliceModel(SegmentationModel):
         classes = 1 + len(self.config.structures)
 
         def reader(plane: Plane) -> PlaneReader:
-            count, chance = turns.get(plane, (0, seed))
-            if not isinstance(self._network, SupervisedUNet):
-                return self._reader(self._network, view_maps(classes))
-            passed = DecoderPasses(self._network, count, chance)
-            return self._reader(passed, view_maps(classes))
+            answer: Answer = self._network
+            if isinstance(self._network, SupervisedUNet):
+                answer = DecoderPasses(self._network, *turns.get(plane, (0, seed)))
+            return self._reader(answer, view_maps(classes))
 
         sides = SIDES if isinstance(self._network, SupervisedUNet) else 0
         for plane, (softmax, energy, *others), box in _where_needed(scan, reader):

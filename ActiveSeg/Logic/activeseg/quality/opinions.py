@@ -7,6 +7,7 @@ compared pass by pass.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -84,10 +85,14 @@ class Opinions:
                 found[:, each] += chosen @ chosen.transpose(0, 2, 1)
         return found
 
+    @cached_property
+    def _undisputed(self) -> tuple[npt.NDArray[np.intp], ...]:
+        """Where all see a structure, the same one: an index along each of the three axes."""
+        return np.nonzero(self.agreed)
+
     def _agreed_area(self, structures: int, axis: int) -> Floats:
         """Pixels of each structure on which all agree, `[structures, n_slices]`."""
-        count = self.agreed.shape[axis]
-        there = np.nonzero(self.agreed)
+        count, there = self.agreed.shape[axis], self._undisputed
         cell = self.agreed[there].astype(np.intp) * count + there[axis]
         area = np.bincount(cell, minlength=(1 + structures) * count)
         return area.astype(np.float64)[: (1 + structures) * count].reshape(-1, count)[1:]

@@ -53,7 +53,8 @@ def fill_by_class(
         rng: Decides between equals.
         why: What is added to the reasons.
         share: The share of the seconds for all classes together, 0 to 1.
-        taken: Called with each row that is taken; what it takes along is on the same class's bill.
+        taken: Called with each row that is taken; what it takes along is on the same class's bill,
+            and may go beyond the share of all classes, into the rest.
     """
     if len(per_class):
         _fill_classes(batch, per_class, values, rng, why, share, taken)

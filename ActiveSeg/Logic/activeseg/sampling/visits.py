@@ -16,7 +16,10 @@ import numpy.typing as npt
 from activeseg.sampling.batch import Batch
 from activeseg.sampling.candidates import PLANES, Pool
 
-__all__ = ["Visits", "planes_of"]
+__all__ = ["ALONG", "Visits", "planes_of"]
+
+ALONG = "the same volume in another plane"
+"""What the person is told of a slice that was taken along."""
 
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 
@@ -52,4 +55,4 @@ class Visits:
             place = int(np.argmax(np.where(planes == plane, ranks, -np.inf)))
             if np.isfinite(ranks[place]):
                 best = inside.start + place
-                self._batch.take(best, float(self._values[best]))
+                self._batch.take(best, float(self._values[best]), ALONG)

@@ -59,6 +59,17 @@ def test_nothing_is_taken_along_twice_or_for_nothing() -> None:
     assert planes(batch) == [(0, 0), (0, 2)]
 
 
+def test_of_a_plane_without_anything_worth_asking_nothing_is_taken() -> None:
+    # Row 0 is worth something and is in the batch already, or of another plane.
+    pool = crossing(1)
+    for taken in (0, 5):
+        ranks = np.where(pool.plane == 0, 1.0, -np.inf)
+        batch = Batch(pool, 1000.0)
+        batch.take(taken, 1.0)
+        Visits(batch, ranks, ranks).complete(taken)
+        assert batch.rows == [taken]
+
+
 def test_what_does_not_fit_is_left() -> None:
     batch = Batch(crossing(1), 36.0)  # 15 s for opening, 10 s a slice
     batch.take(0, 1.0)

@@ -49,10 +49,9 @@ class Visits:
         first, end = np.searchsorted(pool.volume, [pool.volume[row], pool.volume[row] + 1])
         inside = slice(int(first), int(end))
         free, planes = self._batch.free[inside], pool.plane[inside]
-        lacking = set(planes.tolist()) - set(planes[~free].tolist())
-        ranks = np.where(free, self._ranks[inside], -np.inf)
-        for plane in sorted(lacking):
-            place = int(np.argmax(np.where(planes == plane, ranks, -np.inf)))
-            if np.isfinite(ranks[place]):
-                best = inside.start + place
+        worth = free & np.isfinite(self._ranks[inside])
+        for plane in sorted(set(planes.tolist()) - set(planes[~free].tolist())):
+            rows = inside.start + np.flatnonzero(worth & (planes == plane))
+            if rows.size:
+                best = int(rows[np.argmax(self._ranks[rows])])
                 self._batch.take(best, float(self._values[best]), ALONG)

@@ -180,7 +180,8 @@ def _look(
         passes = _Passes(_samples(model, scan, scoring, seed, placed(part, box)))
         inside = within(part, part)
     # Outside the part nothing is undecided: there the plain pass stands for the samples.
-    mean[(slice(None), *part)] = passes.sums.mean[(slice(None), *inside)]
+    for each, sampled in zip(mean, passes.sums.means(), strict=True):
+        each[part] = sampled[inside]
     bald = np.zeros(mean.shape[1:], dtype=np.float32)
     bald[part] = passes.sums.bald[inside]
     return Seen(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
@@ -45,28 +47,34 @@ class RunningSamples:
             ValueError: If the shape is not that of the first sample.
         """
         if not self.passes:
-            self._total = np.zeros(mean.shape, dtype=np.float32)
-            self._entropies = np.zeros(mean.shape[1:], dtype=np.float32)
+            self._total = np.multiply(mean, np.float32(passes), dtype=np.float32)
+            self._entropies = np.multiply(entropy, np.float32(passes), dtype=np.float32)
         elif mean.shape != self._total.shape:
             raise ValueError(
                 f"sample of shape {mean.shape}, the ones before had {self._total.shape}"
             )
+        else:
+            # Class by class: what is added needs no array of the size of all of them.
+            for total, each in zip(self._total, mean, strict=True):
+                total += np.float32(passes) * each
+            self._entropies += np.float32(passes) * entropy
         self.passes += passes
-        # Class by class: what is added needs no array of the size of all of them.
-        for total, each in zip(self._total, mean, strict=True):
-            total += np.float32(passes) * each
-        self._entropies += np.float32(passes) * entropy
 
     @property
     def mean(self) -> npt.NDArray[np.float32]:
         """Mean softmax, `[C, ...]`."""
         return self._total / np.float32(self._known_passes())
 
+    def means(self) -> Iterator[npt.NDArray[np.float32]]:
+        """The mean softmax class by class, so that no array of the size of all is made."""
+        passes = np.float32(self._known_passes())
+        for total in self._total:
+            yield total / passes
+
     @property
     def entropy(self) -> npt.NDArray[np.float32]:
         """`predictive_entropy` of the samples, `[...]`, in nats."""
-        passes = np.float32(self._known_passes())
-        return entropy_of_classes(total / passes for total in self._total)
+        return entropy_of_classes(self.means())
 
     @property
     def bald(self) -> npt.NDArray[np.float32]:

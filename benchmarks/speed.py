@@ -104,15 +104,22 @@ class Bench:
         """One volume, from the disk."""
         return scan_for(self.model, self.cohort, volume, "auto")
 
-    def seconds(self, work: Callable[[str], object]) -> float:
-        """Median of the processor's seconds for a volume, once over all of them each time."""
-        found = []
+    def seconds(self, ways: dict[str, Callable[[str], object]]) -> dict[str, float]:
+        """Median of the processor's seconds for a volume, once over all of them each time.
+
+        The ways take turns, after one volume each that does not count: what comes first in a
+        process pays for memory that the others find there.
+        """
+        for work in ways.values():
+            work(self.ids[0])
+        found: dict[str, list[float]] = {what: [] for what in ways}
         for _ in range(self.repeats):
-            begun = time.process_time()
-            for volume in self.ids:
-                work(volume)
-            found.append((time.process_time() - begun) / len(self.ids))
-        return statistics.median(found)
+            for what, work in ways.items():
+                begun = time.process_time()
+                for volume in self.ids:
+                    work(volume)
+                found[what].append((time.process_time() - begun) / len(self.ids))
+        return {what: statistics.median(each) for what, each in found.items()}
 
     def scored(self, volume: str, scoring: Scoring, seed: int = 0) -> Scores:
         """The scores of a volume."""
@@ -129,8 +136,8 @@ class Bench:
 
 def _print_times(bench: Bench) -> None:
     model = bench.model
-    plain = bench.seconds(lambda volume: model.probabilities(bench.scan(volume)))
     ways: dict[str, Callable[[str], object]] = {
+        "a plain pass over the whole volume": lambda v: model.probabilities(bench.scan(v)),
         "scoring, 6 passes (the default)": lambda v: bench.scored(v, Scoring()),
         "scoring, 20 passes": lambda v: bench.scored(v, Scoring(passes=20)),
         "scoring, 20 passes with dropout in every layer": lambda v: bench.scored(v, FULL),
@@ -138,9 +145,9 @@ def _print_times(bench: Bench) -> None:
         "MONAI Label's rule, 10 passes": lambda v: _monai_label(bench, v),
     }
     print("| what | seconds a volume | plain passes |\n|---|---:|---:|")
-    print(f"| a plain pass over the whole volume | {plain:.3f} | 1 |")
-    for what, work in ways.items():
-        took = bench.seconds(work)
+    found = bench.seconds(ways)
+    plain = next(iter(found.values()))
+    for what, took in found.items():
         print(f"| {what} | {took:.3f} | {took / plain:.2f} |", flush=True)
 
 

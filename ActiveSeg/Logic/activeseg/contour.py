@@ -43,8 +43,8 @@ def contour_mm(
     crossed = np.flatnonzero((cells != 0) & (cells != 15))
     mask, codes = crossed // math.prod(cells.shape[-2:]), cells.reshape(-1)[crossed]
     count = math.prod(masks.shape[:-2])
-    total: npt.NDArray[np.float64] = np.bincount(mask, weights=length[codes], minlength=count)
-    return total.reshape(masks.shape[:-2])
+    total = np.bincount(mask, weights=length[codes], minlength=count)
+    return total.astype(np.float64).reshape(masks.shape[:-2])
 
 
 def components(masks: npt.NDArray[np.bool_], min_pixels: int = 1) -> npt.NDArray[np.intp]:

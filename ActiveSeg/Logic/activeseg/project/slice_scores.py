@@ -22,8 +22,8 @@ from activeseg.project.predictions import Scores
 from activeseg.quality import (
     LEAST_VOXELS,
     LIKELY,
+    Compared,
     Opinions,
-    dice_with,
     neighbour_dice,
     soft_dice_confidence,
 )
@@ -86,6 +86,31 @@ class Seen:
         """What the samples agree on, and what not."""
         return Opinions.of(self.samples)
 
+    @cached_property
+    def beside_views(self) -> Compared:
+        """The proposal and what each view shows; of a single view nothing."""
+        views = np.array(list(self.views.values()))
+        return self._compared(views if len(views) > 1 else views[:0])
+
+    @cached_property
+    def beside_sides(self) -> Compared:
+        """The proposal and what each side output shows."""
+        return self._compared(self.sides)
+
+    def _compared(self, opinions: Labels) -> Compared:
+        return Compared.of(opinions, self.proposal[self.part], len(self.names))
+
+    @cached_property
+    def foreground(self) -> npt.NDArray[np.float32]:
+        """`[s, p, l]` probability of any structure."""
+        probability: npt.NDArray[np.float32] = 1 - self.mean[0]
+        return probability
+
+    @cached_property
+    def foreground_entropy(self) -> npt.NDArray[np.float32]:
+        """`[s, p, l]`, the structures' part of the entropy."""
+        return entropy_of_foreground(self.entropy, self.mean[0])
+
 
 def plane_scores(seen: Seen, plane: Plane) -> Scores:
     """Scores of every slice along one canonical axis."""
@@ -97,7 +122,7 @@ def plane_scores(seen: Seen, plane: Plane) -> Scores:
     mass = np.array([p.sum(axis=over, where=p >= LIKELY, dtype=float) for p in seen.mean[1:]])
     answers = _answers(seen, plane)
     in_band = band_mean(seen.entropy, seen.band, axis)
-    shown = band_sum(1 - seen.mean[0], seen.band, axis)
+    shown = band_sum(seen.foreground, seen.band, axis)
     share = _share_of_slice(seen, axis)
     inside = Scores(
         plane=np.full(len(in_band), plane.value, dtype="U8"),
@@ -117,8 +142,7 @@ def plane_scores(seen: Seen, plane: Plane) -> Scores:
         how=np.array([each.how for each in answers], dtype="U7"),
         doubt=np.array(_doubts(seen, plane), dtype="U160"),
         energy=_energy(seen, axis),
-        foreground_entropy=slice_mean(entropy_of_foreground(seen.entropy, seen.mean[0]), axis)
-        * share,
+        foreground_entropy=slice_mean(seen.foreground_entropy, axis) * share,
         top_patches=top_patches(seen.bald, axis),
         gradient=_gradient(seen, axis) * share,
     )
@@ -192,15 +216,14 @@ def _evidence(seen: Seen, axis: int) -> npt.NDArray[np.float64]:
     """`[n, structures, evidence]`, in the order of `activeseg.quality.EVIDENCE`."""
     structures = len(seen.names)
     inside = seen.proposal[seen.part]
-    views = np.array(list(seen.views.values()))
     columns = [
         seen.opinions.iou(structures, axis),
-        dice_with(views if len(views) > 1 else views[:0], inside, structures, axis),
+        seen.beside_views.dice(axis),
         neighbour_dice(inside, structures, axis),
         _fill(inside, structures, axis),
         soft_dice_confidence(seen.mean[(slice(None), *seen.part)], inside, axis),
         seen.opinions.pairwise_dice(structures, axis),
-        dice_with(seen.sides, inside, structures, axis),
+        seen.beside_sides.dice(axis),
     ]
     found = np.full((seen.proposal.shape[axis], structures, len(columns)), np.nan)
     found[seen.part[axis]] = np.array(columns).transpose(2, 1, 0)

@@ -1,6 +1,12 @@
 """How good a proposal is: measured against the truth, and estimated without it."""
 
-from activeseg.quality.agreement import dice_with, mc_iou, neighbour_dice, pairwise_dice
+from activeseg.quality.agreement import (
+    Compared,
+    dice_with,
+    mc_iou,
+    neighbour_dice,
+    pairwise_dice,
+)
 from activeseg.quality.confidence import LEAST_VOXELS, LIKELY, soft_dice_confidence
 from activeseg.quality.estimator import EVIDENCE, DiceEstimator, Estimate, Judged, Volumes, proposed
 from activeseg.quality.gain import expected_gain, sizes_over
@@ -13,6 +19,7 @@ __all__ = [
     "EVIDENCE",
     "LEAST_VOXELS",
     "LIKELY",
+    "Compared",
     "DiceEstimator",
     "Estimate",
     "Judged",

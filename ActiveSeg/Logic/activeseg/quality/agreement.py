@@ -7,6 +7,7 @@ are canonical `[S, P, L]`, a slice is one index along `axis`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from activeseg.quality.opinions import Opinions
 
-__all__ = ["dice_with", "mc_iou", "neighbour_dice", "pairwise_dice"]
+__all__ = ["Compared", "dice_with", "mc_iou", "neighbour_dice", "pairwise_dice"]
 
 Labels: TypeAlias = npt.NDArray[np.integer]
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -57,9 +58,7 @@ def dice_with(opinions: Labels, proposal: Labels, structures: int, axis: int) ->
     Returns:
         `[structures, n_slices]`; NaN where neither the proposal nor an opinion has the structure.
     """
-    found = [_pair_dice(each, proposal, structures, axis) for each in opinions]
-    score = np.array(found).reshape(len(found), structures, proposal.shape[axis])
-    return _mean(np.moveaxis(np.nan_to_num(score), 0, -1), np.moveaxis(~np.isnan(score), 0, -1))
+    return Compared.of(opinions, proposal, structures).dice(axis)
 
 
 def neighbour_dice(proposal: Labels, structures: int, axis: int) -> Floats:
@@ -90,21 +89,52 @@ def neighbour_dice(proposal: Labels, structures: int, axis: int) -> Floats:
     return found
 
 
-def _pair_dice(ours: Labels, theirs: Labels, structures: int, axis: int) -> Floats:
-    """Dice of two label maps, `[structures, n_slices]`; NaN where neither has the structure.
+@dataclass(frozen=True)
+class Compared:
+    """A proposal beside some opinions, looked at once for all three axes.
 
-    One histogram of pairs of labels gives the areas of all structures and what they share.
+    Attributes:
+        structures: Number of structures.
+        shape: Of the maps.
+        places: Of each opinion, where it or the proposal shows something.
+        pairs: What both show there: the proposal's channel times the channels, plus the opinion's.
     """
-    classes, count = 1 + structures, ours.shape[axis]
-    ours, theirs = np.moveaxis(ours, axis, 0).reshape(-1), np.moveaxis(theirs, axis, 0).reshape(-1)
-    some = np.flatnonzero(ours | theirs)
-    slices = some // max(1, ours.size // max(1, count))
-    cell = (slices * classes + ours[some]) * classes + theirs[some]
-    pairs = np.bincount(cell, minlength=count * classes**2).reshape(count, classes, classes)
-    both = (pairs.sum(axis=2) + pairs.sum(axis=1))[:, 1:].T
-    shared = np.diagonal(pairs, axis1=1, axis2=2)[:, 1:].T
-    found: Floats = np.where(both > 0, 2 * shared / np.maximum(both, 1), np.nan)
-    return found
+
+    structures: int
+    shape: tuple[int, ...]
+    places: list[tuple[npt.NDArray[np.intp], ...]]
+    pairs: list[npt.NDArray[np.intp]]
+
+    @classmethod
+    def of(cls, opinions: Labels, proposal: Labels, structures: int) -> Compared:
+        """Compare label maps `[K, S, P, L]` with one `[S, P, L]`; K may be 0."""
+        places = [np.nonzero(each | proposal) for each in opinions]
+        pairs = [
+            proposal[there].astype(np.intp) * (1 + structures) + each[there]
+            for each, there in zip(opinions, places, strict=True)
+        ]
+        return cls(structures, proposal.shape, places, pairs)
+
+    def dice(self, axis: int) -> Floats:
+        """Mean Dice of the proposal with each opinion, `[structures, n_slices]`."""
+        found = [self._pair_dice(*each, axis) for each in zip(self.places, self.pairs, strict=True)]
+        score = np.array(found).reshape(len(found), self.structures, self.shape[axis])
+        return _mean(np.moveaxis(np.nan_to_num(score), 0, -1), np.moveaxis(~np.isnan(score), 0, -1))
+
+    def _pair_dice(
+        self, there: tuple[npt.NDArray[np.intp], ...], pair: npt.NDArray[np.intp], axis: int
+    ) -> Floats:
+        """Dice of two label maps, `[structures, n_slices]`; NaN where neither has the structure.
+
+        One histogram of pairs of labels gives the areas of all structures and what they share.
+        """
+        classes, count = 1 + self.structures, self.shape[axis]
+        cell = there[axis] * classes**2 + pair
+        pairs = np.bincount(cell, minlength=count * classes**2).reshape(count, classes, classes)
+        both = (pairs.sum(axis=2) + pairs.sum(axis=1))[:, 1:].T
+        shared = np.diagonal(pairs, axis1=1, axis2=2)[:, 1:].T
+        found: Floats = np.where(both > 0, 2 * shared / np.maximum(both, 1), np.nan)
+        return found
 
 
 def _mean(score: Floats, counts: npt.NDArray[np.bool_]) -> Floats:

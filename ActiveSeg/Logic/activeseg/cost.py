@@ -10,7 +10,7 @@ time model of the benchmark's oracle; nothing here is tuned.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -41,6 +41,9 @@ Labels: TypeAlias = npt.NDArray[np.integer]
 
 WRONG_PIXELS = 3
 """A wrong component of fewer pixels than this is not a click of its own."""
+
+LARGE = 1 << 18
+"""Pixels of masks that are looked at in one box: of many slices it is mostly background."""
 
 PRIOR_WIDTH = 0.2
 PRIOR_PRESENCE = 0.5
@@ -270,6 +273,26 @@ def _wrong(
     return _outlines(masks, len(shown), WRONG_PIXELS, spacing)
 
 
+def _within_boxes(
+    mask: npt.NDArray[np.bool_], rows: slice
+) -> Iterator[tuple[slice, npt.NDArray[np.bool_]]]:
+    """A mask `[K, N, H, W]` within its bounding box; of large ones fewer slices in a box.
+
+    Yields:
+        Which of the slices, and their mask.
+    """
+    inside = cropped(mask)
+    if inside is None:
+        return
+    if inside.size <= LARGE or inside.shape[1] == 1:
+        yield rows, inside
+        return
+    middle = rows.start + inside.shape[1] // 2
+    for half in (slice(rows.start, middle), slice(middle, rows.stop)):
+        here = slice(half.start - rows.start, half.stop - rows.start)
+        yield from _within_boxes(inside[:, here], half)
+
+
 def _outlines(
     masks: Iterable[npt.NDArray[np.bool_]],
     slices: int,
@@ -279,8 +302,7 @@ def _outlines(
     """Of each slice the sum over the masks `[K, N, H, W]`, of each mask the mean over K."""
     count, length = np.zeros(slices), np.zeros(slices)
     for mask in masks:
-        inside = cropped(mask)
-        if inside is not None:
-            count += components(inside, min_pixels).mean(axis=0)
-            length += contour_mm(inside, spacing).mean(axis=0)
+        for rows, inside in _within_boxes(mask, slice(0, slices)):
+            count[rows] += components(inside, min_pixels).mean(axis=0)
+            length[rows] += contour_mm(inside, spacing).mean(axis=0)
     return [_Outline(*each) for each in zip(count.tolist(), length.tolist(), strict=True)]

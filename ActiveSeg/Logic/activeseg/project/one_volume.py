@@ -73,7 +73,7 @@ def score_scan(
     """
     grid = model.grid(scan)
     views = _views(model, grid, scoring, seed)
-    mean = model.settled(views.mean, grid)
+    mean = model.settled(views.mean(), grid)
     labels = stored_labels(mean, views.box, grid)
     seen = _look(model, pixel_mm, grid, names, scoring, seed, views, mean)
     scores = Scores.join([stored_scores(plane_scores(seen, plane), grid) for plane in scan.planes])
@@ -137,12 +137,13 @@ class _Views:
         if self._energy is not None and view.energy is not None:
             self._energy += view.energy
 
-    @property
     def mean(self) -> npt.NDArray[np.float32]:
-        """Softmax `[C, s, p, l]`, the mean of the views."""
+        """Softmax `[C, s, p, l]`, the mean of the views, whose sum is used up."""
         if self._softmax is None:
             raise ValueError("a model has at least one view")
-        return self._softmax / np.float32(len(self.labels))
+        if len(self.labels) > 1:
+            self._softmax /= np.float32(len(self.labels))
+        return self._softmax
 
     @property
     def energy(self) -> npt.NDArray[np.float32] | None:
@@ -180,10 +181,10 @@ def _look(
         passes = _Passes(_samples(model, scan, scoring, seed, placed(part, box)))
         inside = within(part, part)
     # Outside the part nothing is undecided: there the plain pass stands for the samples.
-    for each, sampled in zip(mean, passes.sums.means(), strict=True):
-        each[part] = sampled[inside]
+    mean[(slice(None), *part)] = passes.sums.mean[(slice(None), *inside)]
+    entropy = entropy_of_mean(mean)
     bald = np.zeros(mean.shape[1:], dtype=np.float32)
-    bald[part] = passes.sums.bald[inside]
+    bald[part] = passes.sums.bald(entropy[part], inside)
     return Seen(
         spacing=scan.spacing,
         shape=scan.shape,
@@ -191,7 +192,7 @@ def _look(
         names=names,
         proposal=proposal,
         mean=mean,
-        entropy=entropy_of_mean(mean),
+        entropy=entropy,
         energy=views.energy,
         bald=bald,
         band=band,

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from activeseg import cost
 from activeseg.contour import components, contour_mm
 from activeseg.cost import (
     FAST,
@@ -212,6 +213,23 @@ def test_answers_together_are_the_answers_one_by_one(data: st.DataObject) -> Non
             drawn = draw_seconds(shown, [1, 2], (2.0, 0.5), STANDARD)
             wrong = correct_seconds(shown, samples[:, number], [1, 2], (2.0, 0.5), STANDARD)
             assert (alone.draw_s, alone.correct_s) == (pytest.approx(drawn), pytest.approx(wrong))
+
+
+def test_slices_looked_at_in_boxes_of_their_own_say_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    draw = np.random.default_rng(7)
+    samples = draw.integers(0, 3, (3, 9, 6, 7)).astype(np.uint8) * (draw.random((9, 6, 7)) < 0.2)
+    samples[:, 4] = 0
+    proposals = np.roll(samples[0], 1, axis=2)
+    together = expected_answers(samples, proposals, [1, 2], (2.0, 0.5), STANDARD)
+    for pixels in (1, 40, 200):
+        monkeypatch.setattr(cost, "LARGE", pixels)
+        apart = expected_answers(samples, proposals, [1, 2], (2.0, 0.5), STANDARD)
+        assert [each.how for each in apart] == [each.how for each in together]
+        for one, other in zip(apart, together, strict=True):
+            assert one.seconds == pytest.approx(other.seconds)
+            assert one.contour_mm == pytest.approx(other.contour_mm)
 
 
 def test_contour_is_that_of_what_would_be_drawn() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from activeseg.cohort import open_cohort
+from activeseg.cost import STANDARD
 from activeseg.keys import Plane
 from activeseg.model import Scan, SegmentationModel, View
 from activeseg.project.one_volume import SOURCES, Scoring, score_scan
@@ -222,6 +223,20 @@ def test_seconds_by_hand(prediction):
     # Each sees, in the second sample alone, a row of the spleen to be added.
     added = 3 + contour / 8
     same(thin["seconds"][2:5], [10 + added / 2, 10 + added / 2, 10 + 2 * added / 2])
+
+
+def test_of_many_samples_those_of_each_plane_count_alike_for_the_seconds():
+    # 20 passes are 7, 7 and 6 of the three planes. Those of the last one lack a row.
+    def seconds(samples):
+        scores = score_scan(
+            Told(VIEWS, samples), 1.0, SCAN, NAMES, Scoring("full-dropout", 20), 0
+        ).scores
+        return scores.seconds[(scores.plane == "axial") & (scores.index == 1)].item()
+
+    short = seconds([labels(SHORT)] * 20) - STANDARD.overhead_s
+    last = seconds([labels(LIVER)] * 14 + [labels(SHORT)] * 6) - STANDARD.overhead_s
+    assert short > 0
+    assert last == pytest.approx(short / 3)
 
 
 def test_doubts_name_the_view_and_the_border(prediction):

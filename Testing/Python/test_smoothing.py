@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from activeseg.model import smoothing
 from activeseg.model.smoothing import smoothed
 
 
@@ -38,3 +39,11 @@ def test_thick_slices_are_not_smoothed_into_each_other() -> None:
     found = smoothed(maps, 0.6, (3.0, 1.0, 1.0))[0, :, 0]
     assert found[[0, 2]].tolist() == [[0.0] * 3] * 2
     assert 0 < found[1, 0] < found[1, 1] < 1
+
+
+def test_part_by_part_is_as_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    maps = np.random.default_rng(5).random((2, 7, 5, 6)).astype(np.float32)
+    whole = smoothed(maps.copy(), 0.6, (1.5, 1.0, 0.5))
+    for voxels in (1, 31, 70):
+        monkeypatch.setattr(smoothing, "_AT_ONCE", voxels)
+        assert smoothed(maps.copy(), 0.6, (1.5, 1.0, 0.5)) == pytest.approx(whole, abs=1e-6)

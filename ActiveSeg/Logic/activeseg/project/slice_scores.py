@@ -248,13 +248,23 @@ def _answers(seen: Seen, plane: Plane) -> list[Answer]:
     answers = [nothing] * seen.proposal.shape[axis]
     # What the model proposes outside the part is nothing, as the part holds its foreground.
     answers[seen.part[axis]] = expected_answers(
-        np.moveaxis(seen.samples[:: -(-len(seen.samples) // MOST_WISHES)], axis + 1, 1),
+        np.moveaxis(seen.samples[_wishes(len(seen.samples))], axis + 1, 1),
         np.moveaxis(seen.proposal[seen.part], axis, 0),
         range(1, len(seen.names) + 1),
         _pixel_mm(seen, axis),
         STANDARD,
     )
     return answers
+
+
+def _wishes(samples: int) -> npt.NDArray[np.intp]:
+    """Which of some samples stand for the answer: the middles of equal shares of them.
+
+    They come plane by plane: from the start of each share, the plane that came first would count
+    for more.
+    """
+    count = min(samples, MOST_WISHES)
+    return ((np.arange(count) + 0.5) * samples / max(1, count)).astype(np.intp)
 
 
 def _doubts(seen: Seen, plane: Plane) -> list[str]:

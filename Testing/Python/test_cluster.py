@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import gc
 import hashlib
 import json
 import os
@@ -393,6 +394,24 @@ class TestRefusals:
     def test_no_address(self, run, trained):
         line = self.refused(run, trained, "--scheduler", "nonsense://x")
         assert "no scheduler answers at nonsense://x" in line
+
+    @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://x"])
+    def test_what_did_not_get_through_is_not_left_behind(self, tmp_path, monkeypatch, address):
+        """Closed by the collector in the middle of another one's start it would never end."""
+        monkeypatch.setattr(cluster_module, "PATIENCE_S", 0.5)
+
+        def clients():
+            return {id(each) for each in gc.get_objects() if type(each) is Client}
+
+        gc.disable()
+        try:
+            before = clients()
+            with pytest.raises(WorkerError) as caught, cluster(address, Shared(tmp_path)):
+                pass
+            assert clients() <= before
+        finally:
+            gc.enable()
+        assert caught.value.__cause__ is not None  # it is held still, without the client
 
     def test_no_worker(self, run, trained, monkeypatch):
         monkeypatch.setattr(cluster_module, "PATIENCE_S", 0.5)

@@ -6,6 +6,7 @@ found, looked at, and handed out as an `Executor`.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -71,6 +72,7 @@ def cluster(address: str, shared: Shared) -> Iterator[Crew]:
         ) from error
     with _quiet():
         try:
+            asyncio.run(_knock(address))
             client = Client(address, timeout=PATIENCE_S, set_as_default=False)
         except (OSError, ValueError) as error:
             raise WorkerError(
@@ -90,6 +92,23 @@ def cluster(address: str, shared: Shared) -> Iterator[Crew]:
                 yield crew
         finally:
             client.close()  # which gives back what is not begun
+
+
+async def _knock(address: str) -> None:
+    """See whether somebody answers, before there is a client that would be left half made.
+
+    Such a one is closed by the garbage collector, at any time: in the middle of another one's
+    start it waits for a lock that this holds, for good.
+
+    Raises:
+        OSError: If nobody does. ValueError: If it is no address.
+    """
+    from distributed.comm.core import connect
+    from distributed.security import Security
+
+    secured = Security().get_connection_args("client")
+    comm = await connect(address, timeout=PATIENCE_S, **secured)
+    await comm.close()
 
 
 def _handed_out(client: Client, address: str, shared: Shared) -> list[Workers]:

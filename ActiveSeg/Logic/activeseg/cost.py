@@ -287,10 +287,10 @@ def _within_boxes(
     if inside.size <= LARGE or inside.shape[1] == 1:
         yield rows, inside
         return
-    middle = rows.start + inside.shape[1] // 2
-    for half in (slice(rows.start, middle), slice(middle, rows.stop)):
-        here = slice(half.start - rows.start, half.stop - rows.start)
-        yield from _within_boxes(inside[:, here], half)
+    half = inside.shape[1] // 2
+    middle = rows.start + half
+    yield from _within_boxes(inside[:, :half], slice(rows.start, middle))
+    yield from _within_boxes(inside[:, half:], slice(middle, rows.stop))
 
 
 def _outlines(

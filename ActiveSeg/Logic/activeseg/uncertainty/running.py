@@ -62,7 +62,7 @@ class RunningSamples:
     @property
     def mean(self) -> npt.NDArray[np.float32]:
         """Mean softmax, `[C, ...]`; it goes on with the next sample: copy what is to stay."""
-        self._known_passes()
+        self._refuse_none()
         return self._mean
 
     def bald(
@@ -76,10 +76,10 @@ class RunningSamples:
             entropy: `[...]`, `entropy_of_mean` of the mean, which most callers have.
             where: The part of the maps that it is of.
         """
-        self._known_passes()
+        self._refuse_none()
         difference: npt.NDArray[np.float32] = entropy - self._within[where]
         return np.maximum(difference, 0, out=difference)
 
-    def _known_passes(self) -> None:
+    def _refuse_none(self) -> None:
         if not self.passes:
             raise ValueError("no sample was added yet")

@@ -31,6 +31,7 @@ from activeseg.model.scan import axis_of
 from activeseg.model.slices import LabelledSlice, labelled_slice
 from activeseg.model.training import Recipe, train
 from activeseg.progress import Silent
+from activeseg.project.feature_cache import user_cache
 from activeseg.project.offer import fresh_offer
 from activeseg.project.scans import channel_table, cohort_network, scan_of
 from activeseg.sampling import strategy
@@ -100,7 +101,8 @@ def _run(a: argparse.Namespace, job: dict[str, Any]) -> dict[str, Any]:
 def _answered(pool: Cohort, job: dict[str, Any]) -> tuple[list[SliceKey], float]:
     """The slices that are chosen and answered before the minutes are spent, and how many are."""
     chosen_by = strategy(job["strategy"])
-    offer = fresh_offer(pool, "auto", [None] * len(pool.structures), chosen_by, Silent())
+    sizes = [None] * len(pool.structures)
+    offer = fresh_offer(pool, "auto", sizes, chosen_by, Silent(), user_cache())
     rng = np.random.default_rng([job["seed"], 0])
     choices = chosen_by.choose(offer.pool, budget_s=60 * SPARE * job["minutes"], rng=rng).choices
     keys: list[SliceKey] = []

@@ -44,10 +44,11 @@ from activeseg.model.slices import labelled_slice
 from activeseg.model.training import Recipe, train
 from activeseg.phantom import write_phantom
 from activeseg.progress import Silent
+from activeseg.project.judged import DiceLedger
 from activeseg.project.one_volume import Scoring, score_scan
 from activeseg.project.predictions import Scores
 from activeseg.project.scans import channel_table, cohort_network, scan_for, scan_of
-from activeseg.quality import EVIDENCE, DiceEstimator, Judged, expected_gain, sizes_over
+from activeseg.quality import EVIDENCE, expected_gain, sizes_over
 
 Floats = npt.NDArray[np.float64]
 
@@ -208,9 +209,7 @@ def _print_ranking(bench: Bench, minutes: float) -> None:
 
 def _value(scores: Scores) -> Floats:
     """Expected gain of each slice, as before any answer."""
-    none = np.zeros(0)
-    nobody = Judged(np.zeros((0, len(EVIDENCE))), none, none.astype(str), none, none.astype(bool))
-    estimator = DiceEstimator.learn(nobody, len(np.unique(scores.plane)) > 1)
+    estimator = DiceLedger.prior(len(np.unique(scores.plane)) > 1)
     trend = np.full((*scores.evidence.shape[:2], 1), np.nan)
     evidence = np.concatenate([scores.evidence, trend], axis=2).reshape(-1, len(EVIDENCE))
     counted = np.where(scores.shows, scores.size, np.nan)

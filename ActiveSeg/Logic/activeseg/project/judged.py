@@ -109,9 +109,9 @@ class DiceLedger:
     def prior(several_views: bool) -> DiceEstimator:
         """An estimator that knows none of it."""
         none = np.zeros(0)
-        empty = Judged(
-            np.zeros((0, len(EVIDENCE))), none, none.astype(str), none, none.astype(bool)
-        )
+        flags, ages = none.astype(bool), none.astype(int)
+        evidence = np.zeros((0, len(EVIDENCE)))
+        empty = Judged(evidence, none, none.astype(str), none, flags, ages)
         return DiceEstimator.learn(empty, several_views)
 
     def _mean(self, structure: int, number: int) -> float | None:
@@ -121,7 +121,7 @@ class DiceLedger:
         return sum(known) / len(known) if known else None
 
     def _judged(self, number: int, table: ScoreRows) -> tuple[npt.NDArray[np.generic], ...]:
-        """The judged slices of one round: evidence, size, volume, Dice, audit."""
+        """The judged slices of one round: evidence, size, volume, Dice, audit, age."""
         row_of = table.find([s.key for s in self.slices if s.round == number])
         slices = [s for s in self.slices if s.round == number and s.key in row_of]
         where = np.array([row_of[each.key] for each in slices], dtype=int)
@@ -138,7 +138,8 @@ class DiceLedger:
         volume = np.repeat([each.key.volume for each in slices], of)
         audit = np.repeat(np.array([each.audit for each in slices], dtype=bool), of)
         flat = evidence.reshape(-1, len(EVIDENCE))
-        return flat, size.ravel(), volume.astype(str), dice.ravel(), audit
+        age = np.full(len(flat), max(self._tables) - number)
+        return flat, size.ravel(), volume.astype(str), dice.ravel(), audit, age
 
 
 def with_trend(evidence: Floats, ledger: DiceLedger, number: int) -> Floats:

@@ -113,6 +113,7 @@ def fresh_offer(
     sizes_mm: Sequence[float | None],
     chosen_by: Strategy,
     progress: Progress,
+    cache: FeatureCache | None = None,
 ) -> Offer:
     """Every slice of a cohort of which nothing is annotated, and no model knows anything.
 
@@ -122,12 +123,13 @@ def fresh_offer(
         sizes_mm: Typical diameter of each structure; None where nobody said.
         chosen_by: The strategy; it needs no model.
         progress: As in `offered`.
+        cache: Where features are kept; None for nowhere.
 
     Raises:
         CohortError: If an image cannot be read.
     """
     slices = unscored(cohort, plane_policy, sizes_mm)
-    return _PoolOf(cohort, plane_policy, slices, []).offer(NOBODY, chosen_by, progress)
+    return _PoolOf(cohort, plane_policy, slices, [], cache).offer(NOBODY, chosen_by, progress)
 
 
 @dataclass(frozen=True)

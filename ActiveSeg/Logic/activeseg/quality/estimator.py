@@ -7,7 +7,9 @@ accepted then moves it. From `ISOTONIC_FROM` judged proposals on, an isotonic re
 truth on the ridge's estimate takes out what a line cannot.
 
 A slice that shows little of a structure is judged badly by every estimate and says little about
-the volume, so the noise is taken to fall with the size of what is shown.
+the volume, so half of the noise is taken to fall with the size of what is shown. Answers judge the
+models of earlier rounds, on slices that were asked for because they looked bad: each counts as less
+than one independent observation, and less again with each round that has passed since.
 """
 
 from __future__ import annotations
@@ -62,7 +64,13 @@ _LEVEL_SD = 0.1
 _NOISE_SD = 0.11
 _NOISE_POINTS = 20.0
 _SMALLEST, _LARGEST = 0.5, 2.5
-"""Sizes beyond these count as these: noise is at most twice, at least 0.4 times the typical."""
+_SIZELESS = 0.5
+"""Sizes beyond these count as these; so much of the noise's variance no size takes away, and what
+is left falls with its square."""
+
+_WORTH, _AGEING = 0.3, 0.5
+"""So much of an independent observation is a judged proposal, as those of a round err together;
+and so much of that is left a round later (docs/experiments.md)."""
 
 ISOTONIC_FROM = 100
 _ISOTONIC_HALF = 300.0
@@ -92,6 +100,7 @@ class Judged:
         volume: `[n]` names.
         dice: `[n]` Dice of the proposal with the answer.
         audit: `[n]` whether the slice was drawn by chance, to check the estimate.
+        age: `[n]` how many rounds before the last judged one its model was trained.
     """
 
     evidence: Floats
@@ -99,6 +108,7 @@ class Judged:
     volume: npt.NDArray[np.str_]
     dice: Floats
     audit: npt.NDArray[np.bool_]
+    age: npt.NDArray[np.integer]
 
 
 @dataclass(frozen=True)
@@ -201,15 +211,16 @@ class DiceEstimator:
         begin = _SEVERAL_VIEWS if several_views else _ONE_VIEW
         x = _design(judged.evidence[known], begin.typical)
         y = judged.dice[known]
-        weight = np.square(_clipped(judged.size[known]))
+        fresh = _AGEING ** judged.age[known].astype(np.float64)
+        weight = fresh / _variance(judged.size[known])
         prior = np.array([begin.dice, *begin.weights])
         deviation = np.array([_LEVEL_SD, *[_WEIGHT_SD] * len(EVIDENCE)]) / _NOISE_SD
-        precision = np.diag(deviation**-2.0) + (x.T * weight) @ x
+        precision = np.diag(deviation**-2.0) + _WORTH * (x.T * weight) @ x
         covariance = np.asarray(np.linalg.inv(precision), dtype=np.float64)
-        mean = prior + covariance @ (x.T @ (weight * (y - x @ prior)))
+        mean = prior + _WORTH * covariance @ (x.T @ (weight * (y - x @ prior)))
         mean[0] += _audit_shift(y - x @ mean, weight, judged.audit[known])
         residual = np.sqrt(weight) * (y - x @ mean)
-        freedom = _NOISE_POINTS + len(y)
+        freedom = _NOISE_POINTS + float(fresh.sum())
         noise = float((_NOISE_POINTS * _NOISE_SD**2 + residual @ residual) / freedom)
         shared = _shared_noise(residual / np.sqrt(noise), judged.volume[known])
         found = cls(begin.typical, mean, covariance, noise, freedom, shared)
@@ -227,7 +238,7 @@ class DiceEstimator:
         """
         x = _design(evidence, self._typical)
         dice = self._level(x @ self._mean) * proposed(evidence)
-        return self._interval(dice, self._spread(_clipped(size) ** -2.0, x))
+        return self._interval(dice, self._spread(_variance(size), x))
 
     def volumes(self, evidence: Floats, size: Floats, group: npt.NDArray[np.integer]) -> Volumes:
         """What is known of one structure in whole volumes, from all slices of one plane.
@@ -245,8 +256,9 @@ class DiceEstimator:
         level = self._level(x @ self._mean) * proposed(evidence)
         dice = np.asarray(np.bincount(group, weights=part * level), dtype=np.float64)
         mean_x = np.stack([np.bincount(group, weights=part * column) for column in x.T], axis=1)
-        own = np.bincount(group, weights=np.square(part / _clipped(size))) * _SLICES_ALIKE
-        common = np.square(np.bincount(group, weights=part / _clipped(size)))
+        deviation = part * np.sqrt(_variance(size))
+        own = np.bincount(group, weights=np.square(deviation)) * _SLICES_ALIKE
+        common = np.square(np.bincount(group, weights=deviation))
         noise: Floats = self._shared * common + (1 - self._shared) * np.minimum(own, common)
         return Volumes(dice, noise, np.asarray(mean_x, dtype=np.float64))
 
@@ -300,8 +312,10 @@ def proposed(evidence: Floats) -> npt.NDArray[np.bool_]:
     return found
 
 
-def _clipped(size: Floats) -> Floats:
-    return np.clip(size, _SMALLEST, _LARGEST)
+def _variance(size: Floats) -> Floats:
+    """Variance of a structure's error in a slice, over that of its mean slice."""
+    found: Floats = _SIZELESS + (1 - _SIZELESS) * np.clip(size, _SMALLEST, _LARGEST) ** -2.0
+    return found
 
 
 def _audit_shift(error: Floats, weight: Floats, audit: npt.NDArray[np.bool_]) -> float:

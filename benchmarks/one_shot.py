@@ -5,14 +5,16 @@
 
 For each seed (the split of the benchmark, and of the choice) and each number of minutes a strategy
 chooses with a quarter more of expected minutes than there are; the simulated clinician draws the
-slices in their order from the reference labels until the minutes are spent; the recipe trains on
-them and is measured on whole test volumes. Prints a table of mean and worst seed. Results are kept
-line by line in the file, so that a run that was stopped goes on.
+slices in their order from the reference labels until the minutes are spent, and asks again where
+the list ends before them; the recipe trains on them and is measured on whole test volumes. Prints a
+table of mean and worst seed. Results are kept line by line in the file, so that a run that was
+stopped goes on.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -99,27 +101,39 @@ def _run(a: argparse.Namespace, job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _answered(pool: Cohort, job: dict[str, Any]) -> tuple[list[SliceKey], float]:
-    """The slices that are chosen and answered before the minutes are spent, and how many are."""
-    chosen_by = strategy(job["strategy"])
-    sizes = [None] * len(pool.structures)
-    offer = fresh_offer(pool, "auto", sizes, chosen_by, Silent(), user_cache())
-    rng = np.random.default_rng([job["seed"], 0])
-    choices = chosen_by.choose(offer.pool, budget_s=60 * SPARE * job["minutes"], rng=rng).choices
+    """The slices that are chosen and answered before the minutes are spent, and how many are.
+
+    A list that is at its end before the minutes are is followed by one for those that are left.
+    """
+    chosen_by, minutes = strategy(job["strategy"]), job["minutes"]
+    structures = [each.value for each in pool.structures]
     keys: list[SliceKey] = []
     opened: set[str] = set()
     spent = 0.0
-    for key in (choice.candidate.key for choice in choices):
-        geometry = pool.volume(key.volume).geometry
-        wanted = take_slice(pool.read_label(key.volume), geometry, key.plane, key.index)
-        structures, spacing = [s.value for s in pool.structures], geometry.slice_spacing(key.plane)
-        first = key.volume not in opened
-        took = answer_seconds(None, wanted, structures, spacing, STANDARD, first).seconds / 60
-        if spent + took > job["minutes"]:
+    for asked in itertools.count():
+        sizes = [None] * len(structures)
+        offer = fresh_offer(pool, "auto", sizes, chosen_by, Silent(), user_cache(), keys)
+        rng = np.random.default_rng([job["seed"], asked])
+        budget_s = 60 * SPARE * (minutes - spent)
+        choices = chosen_by.choose(offer.pool, budget_s=budget_s, rng=rng).choices
+        if not choices:
             break
-        spent += took
-        opened.add(key.volume)
-        keys.append(key)
+        for key in (choice.candidate.key for choice in choices):
+            took = _minutes(pool, key, structures, first=key.volume not in opened)
+            if spent + took > minutes:
+                return keys, spent
+            spent += took
+            opened.add(key.volume)
+            keys.append(key)
     return keys, spent
+
+
+def _minutes(pool: Cohort, key: SliceKey, structures: list[int], first: bool) -> float:
+    """What drawing a slice from its reference label takes; more if its volume is opened for it."""
+    geometry = pool.volume(key.volume).geometry
+    wanted = take_slice(pool.read_label(key.volume), geometry, key.plane, key.index)
+    spacing = geometry.slice_spacing(key.plane)
+    return answer_seconds(None, wanted, structures, spacing, STANDARD, first).seconds / 60
 
 
 def _labelled(

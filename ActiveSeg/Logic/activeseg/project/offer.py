@@ -114,8 +114,9 @@ def fresh_offer(
     chosen_by: Strategy,
     progress: Progress,
     cache: FeatureCache | None = None,
+    annotated: Sequence[SliceKey] = (),
 ) -> Offer:
-    """Every slice of a cohort of which nothing is annotated, and no model knows anything.
+    """Every slice of a cohort of which no model knows anything, but those that are annotated.
 
     Args:
         cohort: The cohort.
@@ -124,12 +125,15 @@ def fresh_offer(
         chosen_by: The strategy; it needs no model.
         progress: As in `offered`.
         cache: Where features are kept; None for nowhere.
+        annotated: What there is already; it is not offered again.
 
     Raises:
         CohortError: If an image cannot be read.
     """
-    slices = unscored(cohort, plane_policy, sizes_mm)
-    return _PoolOf(cohort, plane_policy, slices, [], cache).offer(NOBODY, chosen_by, progress)
+    slices = unscored(cohort, plane_policy, sizes_mm, set(annotated))
+    return _PoolOf(cohort, plane_policy, slices, list(annotated), cache).offer(
+        NOBODY, chosen_by, progress
+    )
 
 
 @dataclass(frozen=True)

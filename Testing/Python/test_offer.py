@@ -12,7 +12,7 @@ from activeseg.errors import ProjectError
 from activeseg.keys import Plane, SliceKey
 from activeseg.progress import Silent
 from activeseg.project import annotate, skip
-from activeseg.project.offer import offered
+from activeseg.project.offer import fresh_offer, offered
 from activeseg.project.verbs import run_suggest
 from activeseg.sampling import Choice, strategy
 from rounds_by_hand import read_scores, row_numbers
@@ -109,6 +109,15 @@ def test_the_offer_is_the_score_table_without_what_is_taken(asked):
     )
     assert offer.pool.features is None  # nothing was read for them
     assert offer.pool.blank_seconds == pytest.approx(table.scores.blank_seconds[rows])
+
+
+def test_without_a_project_what_is_annotated_is_known_and_not_offered(fresh):
+    known = SliceKey("v01", Plane.AXIAL, 3)
+    pool = fresh_offer(
+        fresh.cohort, "auto", [None, None], strategy("one-shot"), SILENT, annotated=[known]
+    ).pool
+    assert {pool.key(row) for row in range(len(pool))} == EVERYTHING - {known}
+    assert [each[:2] for each in pool.annotated] == [("v01", Plane.AXIAL)]
 
 
 def test_what_minutes_follow_from_is_taken_from_the_table(asked):

@@ -1,7 +1,7 @@
 """Softmax maps of whole scans, with and without dropout.
 
-Every plane of a scan is predicted slice by slice (`activeseg.model.planes`); where there are
-several planes the mean of their softmax maps is taken.
+Every plane of a scan is predicted slice by slice (`activeseg.model.planes`); of several planes
+labels come from what they say together (`activeseg.model.fusion`), maps are their plain mean.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from activeseg.keys import Plane
 from activeseg.model.decoder_passes import DecoderPasses
+from activeseg.model.fusion import Fusion, handicaps
 from activeseg.model.network import (
     NetworkConfig,
     Weights,
@@ -111,14 +112,14 @@ class SliceModel(SegmentationModel):
             yield View(plane, softmax, box, energy[0], labels, _sampled(others[sides:]))
 
     def labels(self, scan: Scan) -> npt.NDArray[np.uint8]:
-        """The likeliest class of each stored voxel `[S, P, L]`, by the mean of the planes."""
+        """The class of each stored voxel `[S, P, L]`, by what the planes say together."""
         self._network.eval()
-        grid = self.grid(scan)
-        planes = _where_needed(grid, lambda _: self._reader(self._network))
-        _, (total, *_), box = next(planes)
-        for _, (softmax, *_), _ in planes:
-            total += softmax
-        return stored_labels(self.settled(total, grid), box, grid)
+        grid, fusion = self.grid(scan), Fusion()
+        for _, (softmax, *_), here in _where_needed(grid, lambda _: self._reader(self._network)):
+            box = here
+            fusion.add(softmax)
+        settled = self.settled(fusion.softmax(), grid)
+        return stored_labels(settled, box, grid, handicaps(settled))
 
     def settled(self, softmax: npt.NDArray[np.float32], scan: Scan) -> npt.NDArray[np.float32]:
         """Smoothed by about half a pixel of the network: its views are slices, each for itself."""

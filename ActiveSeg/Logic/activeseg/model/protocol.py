@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from activeseg.keys import Plane
+from activeseg.model.fusion import Fusion, handicaps
 from activeseg.model.scan import Box, Scan
 from activeseg.model.stored import stored_labels
 
@@ -86,16 +87,16 @@ class SegmentationModel(Protocol):
         ...
 
     def labels(self, scan: Scan) -> npt.NDArray[np.uint8]:
-        """The likeliest class of each stored voxel `[S, P, L]`, by the mean of the views."""
-        grid = self.grid(scan)
-        views = self.views(grid)
-        first = next(views)
-        for view in views:
-            np.add(first.softmax, view.softmax, out=first.softmax)
-        return stored_labels(self.settled(first.softmax, grid), first.box, grid)
+        """The class of each stored voxel `[S, P, L]`, by what the views say together."""
+        grid, fusion = self.grid(scan), Fusion()
+        for view in self.views(grid):
+            box = view.box
+            fusion.add(view.softmax)
+        settled = self.settled(fusion.softmax(), grid)
+        return stored_labels(settled, box, grid, handicaps(settled))
 
     def settled(self, softmax: npt.NDArray[np.float32], scan: Scan) -> npt.NDArray[np.float32]:
-        """What the model proposes, of the sum or mean `[C, s, p, l]` of its views.
+        """What the model proposes, of what its views say together `[C, s, p, l]`.
 
         Args:
             softmax: In the views' box; it is used up.

@@ -17,39 +17,49 @@ VOXELS_AT_ONCE = 1 << 23
 """Stored voxels times channels that are enlarged together."""
 
 
-def likeliest(p: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+def likeliest(
+    p: npt.NDArray[np.float32], factors: npt.NDArray[np.float32] | None = None
+) -> npt.NDArray[np.uint8]:
     """The class of the highest probability, of equals the first, as argmax.
 
     Several times faster than argmax along the class axis of a volume.
 
     Args:
         p: `[C, ...]`, at most 256 classes.
+        factors: `[C]` what each class's probabilities are multiplied by before; None for 1.
 
     Returns:
         `[...]`.
     """
-    best = p[0].copy()
+    best = p[0].copy() if factors is None else p[0] * factors[0]
     found = np.zeros(best.shape, dtype=np.uint8)
     for value, each in enumerate(p[1:], 1):
-        np.copyto(found, value, where=each > best)
-        np.maximum(best, each, out=best)
+        weighed = each if factors is None else each * factors[value]
+        np.copyto(found, value, where=weighed > best)
+        np.maximum(best, weighed, out=best)
     return found
 
 
-def stored_labels(softmax: npt.NDArray[np.float32], box: Box, scan: Scan) -> npt.NDArray[np.uint8]:
+def stored_labels(
+    softmax: npt.NDArray[np.float32],
+    box: Box,
+    scan: Scan,
+    factors: npt.NDArray[np.float32] | None = None,
+) -> npt.NDArray[np.uint8]:
     """The likeliest class of each stored voxel of a scan; outside the box background.
 
     Args:
-        softmax: `[C, s, p, l]`, or sums of such maps.
+        softmax: `[C, s, p, l]`.
         box: Where on the scan's grid it lies.
         scan: The scan.
+        factors: As in `likeliest`.
 
     Returns:
         `[S, P, L]`.
     """
     found = np.zeros(scan.stored_shape, dtype=np.uint8)
     for here, part in _enlarged(softmax, box, scan):
-        found[here] = likeliest(part.numpy())
+        found[here] = likeliest(part.numpy(), factors)
     return found
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from activeseg.keys import Plane
+from activeseg.model.fusion import Fusion, handicaps
 from activeseg.model.protocol import Box, Sampled, SegmentationModel, View
 from activeseg.model.scan import Scan, grown, placed, within
 from activeseg.model.stored import likeliest, stored_labels, stored_map
@@ -73,9 +74,11 @@ def score_scan(
     """
     grid = model.grid(scan)
     views = _views(model, grid, scoring, seed)
-    mean = model.settled(views.mean(), grid)
-    labels = stored_labels(mean, views.box, grid)
-    seen = _look(model, pixel_mm, grid, names, scoring, seed, views, mean)
+    mean = model.settled(views.softmax(), grid)
+    factors = handicaps(mean)
+    labels = stored_labels(mean, views.box, grid, factors)
+    proposal = likeliest(mean, factors)
+    seen = _look(model, pixel_mm, grid, names, scoring, seed, views, mean, proposal)
     scores = Scores.join([stored_scores(plane_scores(seen, plane), grid) for plane in scan.planes])
     return Prediction(labels, stored_map(seen.entropy, seen.box, grid), scores)
 
@@ -120,7 +123,7 @@ class _Views:
         self.sides: list[Labels] = []
         self.passes = _Passes()
         self.box: Box = (slice(0, 0),) * 3
-        self._softmax: npt.NDArray[np.float32] | None = None
+        self._fusion = Fusion()
         self._energy: npt.NDArray[np.float32] | None = None
 
     def add(self, view: View) -> None:
@@ -130,20 +133,15 @@ class _Views:
         if view.passes is not None:
             self.passes.add_together(view.passes)
         self.box = view.box
-        if self._softmax is None:
-            self._softmax, self._energy = view.softmax, view.energy
-            return
-        self._softmax += view.softmax
-        if self._energy is not None and view.energy is not None:
+        self._fusion.add(view.softmax)
+        if len(self.labels) == 1:
+            self._energy = view.energy
+        elif self._energy is not None and view.energy is not None:
             self._energy += view.energy
 
-    def mean(self) -> npt.NDArray[np.float32]:
-        """Softmax `[C, s, p, l]`, the mean of the views, whose sum is used up."""
-        if self._softmax is None:
-            raise ValueError("a model has at least one view")
-        if len(self.labels) > 1:
-            self._softmax /= np.float32(len(self.labels))
-        return self._softmax
+    def softmax(self) -> npt.NDArray[np.float32]:
+        """What the views say together, `[C, s, p, l]`; their sum is used up."""
+        return self._fusion.softmax()
 
     @property
     def energy(self) -> npt.NDArray[np.float32] | None:
@@ -169,10 +167,10 @@ def _look(
     seed: int,
     views: _Views,
     mean: npt.NDArray[np.float32],
+    proposal: Labels,
 ) -> Seen:
     """What the views, of which `mean` is made, and the samples say together; `mean` is used up."""
     box = views.box
-    proposal = likeliest(mean)
     reach = scoring.band_pixels * pixel_mm
     band = foreground_band(proposal, scan.spacing, reach, 1 - mean[0])
     part = grown(_box(band), (scoring.margin,) * 3, mean.shape[1:])

@@ -15,6 +15,7 @@ from torch import nn
 
 from activeseg.keys import Plane
 from activeseg.model import planes, precision
+from activeseg.model.fusion import Fusion, handicaps
 from activeseg.model.inference import ROOM, SliceModel, dropout_only
 from activeseg.model.network import NetworkConfig, build, save, seeded
 from activeseg.model.planes import padded_logits
@@ -338,10 +339,14 @@ def test_where_nothing_is_likely_everything_is_looked_at() -> None:
     assert not model.labels(scan).any()
 
 
-def test_labels_are_the_likeliest_classes_of_the_prediction() -> None:
+def test_labels_are_the_likeliest_classes_of_what_the_planes_say_together() -> None:
     model, scan = fresh(structures=2), noise((6, 20, 22), ALL)
-    settled = model.settled(model.probabilities(scan), scan)
-    assert np.array_equal(model.labels(scan), settled.argmax(axis=0))
+    fusion = Fusion()
+    for plane in (AXIAL, CORONAL, SAGITTAL):
+        fusion.add(model.probabilities(replace(scan, planes=(plane,))))
+    settled = model.settled(fusion.softmax(), scan)
+    weighed = settled * handicaps(settled)[:, None, None, None]
+    assert np.array_equal(model.labels(scan), weighed.argmax(axis=0))
 
 
 def test_views_bring_passes_along_evenly() -> None:

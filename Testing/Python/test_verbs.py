@@ -18,6 +18,7 @@ from activeseg.keys import Plane, SliceKey
 from activeseg.minutes import MinutesModel, Work
 from activeseg.model.inference import SliceModel
 from activeseg.model.network import build, load
+from activeseg.model.stored import likeliest
 from activeseg.model.training import Recipe, Trained
 from activeseg.progress import Silent
 from activeseg.project import (
@@ -500,9 +501,11 @@ def test_judged_proposals_are_counted_in_the_next_estimate(whole, tmp_path):
 
 
 def said_by(model, project, volume):
-    """The likeliest channel of each voxel, canonical."""
+    """The channel of each voxel, canonical."""
     scan = read_scan(project, volume)
-    return model.settled(model.probabilities(scan), scan).argmax(axis=0)
+    assert len(scan.planes) == 1  # of several the plain mean would not do
+    settled = model.settled(model.probabilities(scan), scan)
+    return likeliest(settled, model.handicaps(settled))
 
 
 def test_predictions_are_the_models_masks_in_the_files_own_axes(scored):

@@ -119,11 +119,15 @@ class SliceModel(SegmentationModel):
             box = here
             fusion.add(softmax)
         settled = self.settled(fusion.softmax(), grid)
-        return stored_labels(settled, box, grid, handicaps(settled))
+        return stored_labels(settled, box, grid, self.handicaps(settled))
 
     def settled(self, softmax: npt.NDArray[np.float32], scan: Scan) -> npt.NDArray[np.float32]:
         """Smoothed by about half a pixel of the network: its views are slices, each for itself."""
         return smoothed(softmax, WIDTH * self.config.pixel_mm, scan.spacing)
+
+    def handicaps(self, settled: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """An unsure structure is labelled from less than 1/2 on (`activeseg.model.fusion`)."""
+        return handicaps(settled)
 
     def samples(
         self, scan: Scan, passes: int, seed: int, box: Box

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from activeseg.keys import Plane
-from activeseg.model.fusion import Fusion, handicaps
+from activeseg.model.fusion import Fusion
 from activeseg.model.scan import Box, Scan
 from activeseg.model.stored import stored_labels
 
@@ -93,7 +93,7 @@ class SegmentationModel(Protocol):
             box = view.box
             fusion.add(view.softmax)
         settled = self.settled(fusion.softmax(), grid)
-        return stored_labels(settled, box, grid, handicaps(settled))
+        return stored_labels(settled, box, grid, self.handicaps(settled))
 
     def settled(self, softmax: npt.NDArray[np.float32], scan: Scan) -> npt.NDArray[np.float32]:
         """What the model proposes, of what its views say together `[C, s, p, l]`.
@@ -103,6 +103,16 @@ class SegmentationModel(Protocol):
             scan: The scan, on this model's grid.
         """
         return softmax
+
+    def handicaps(self, settled: npt.NDArray[np.float32]) -> npt.NDArray[np.float32] | None:
+        """What each class's probabilities are multiplied by before the likeliest is taken, `[C]`.
+
+        None for 1 each: a model from elsewhere labels as it would there.
+
+        Args:
+            settled: `[C, s, p, l]` what `settled` gave.
+        """
+        return None
 
     def samples(
         self, scan: Scan, passes: int, seed: int, box: Box

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from activeseg.keys import Plane
-from activeseg.model.fusion import Fusion, handicaps
+from activeseg.model.fusion import Fusion
 from activeseg.model.protocol import Box, Sampled, SegmentationModel, View
 from activeseg.model.scan import Scan, grown, placed, within
 from activeseg.model.stored import likeliest, stored_labels, stored_map
@@ -75,7 +75,7 @@ def score_scan(
     grid = model.grid(scan)
     views = _views(model, grid, scoring, seed)
     mean = model.settled(views.softmax(), grid)
-    factors = handicaps(mean)
+    factors = model.handicaps(mean)
     labels = stored_labels(mean, views.box, grid, factors)
     proposal = likeliest(mean, factors)
     seen = _look(model, pixel_mm, grid, names, scoring, seed, views, mean, proposal)

@@ -73,7 +73,7 @@ def walked(tmp_path_factory, cohort):
         words = ("--mask", mask, "--seconds", 42.5, "--author", "ada", "--json")
         call("annotate", "annotate", folder, key, *words)
     call("nothing open", "next", folder, "--json")
-    call("round", "round", folder, "--minutes", 12, "--steps", 3, "--json")
+    call("round", "round", folder, "--minutes", 24, "--steps", 3, "--json")
     call("status", "status", folder, "--json")
     return folder, printed
 
@@ -188,7 +188,7 @@ def test_suggest_and_round_print_their_batch(walked):
     printed = {"suggestions", "budget_minutes", "strategy", "seed", "round", "author", "note"}
     for name, strategy, number, minutes in (
         ("suggest", "one-shot", 0, 4.0),
-        ("round", "auto", 1, 12.0),
+        ("round", "auto", 1, 24.0),
     ):
         found = json.loads(walked[1][name])
         assert set(found) == printed
@@ -353,15 +353,15 @@ def test_an_undo_takes_no_mask_and_no_seconds(walked, project, run):
 
 def test_what_was_proven_of_a_batch_is_printed_below_it(project, run):
     for name, said in (("knapsack", "budget used "), ("coverage", "at least ")):
-        words = ("suggest", project, "--minutes", 4, "--strategy", name, "--progress", "none")
+        words = ("suggest", project, "--minutes", 9, "--strategy", name, "--progress", "none")
         printed = json.loads(run(*words, "--json").out)
         assert printed["note"].startswith(said)
         lines = run(*words).out.splitlines()
         assert lines[-1] == printed["note"]
         assert lines[-2].endswith(f"({name})")
     # Where nothing was proven, the table's sum is the last line.
-    lines = run("suggest", project, "--minutes", 4, "--strategy", "random").out.splitlines()
-    assert lines[-1].endswith(" of 4 minutes (random)")
+    lines = run("suggest", project, "--minutes", 9, "--strategy", "random").out.splitlines()
+    assert lines[-1].endswith(" of 9 minutes (random)")
 
 
 def test_minutes_are_expected_of_the_author_that_is_named(project, cohort, run):
@@ -438,7 +438,7 @@ def test_progress_for_programs(project, run):
 
 
 def test_progress_leaves_stdout_to_the_result(cohort, project, run, tmp_path):
-    found = run("suggest", project, "--minutes", 4, "--json", "--progress", "json")
+    found = run("suggest", project, "--minutes", 9, "--json", "--progress", "json")
     assert set(json.loads(found.out)) >= {"suggestions"}
     assert found.err == ""  # from scores that are there: a moment's work
     words = ("init", tmp_path / "new", "--cohort", cohort, "--json", "--progress", "json")

@@ -36,7 +36,7 @@ from tiny_cohort import (
 SILENT = Silent()
 RECIPE = Recipe(steps=4, batch=4)
 SCORING = Scoring(passes=2)
-MINUTES = 1.6
+MINUTES = 4.0
 VOLUMES = 8
 
 

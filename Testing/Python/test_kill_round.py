@@ -26,7 +26,7 @@ KILLS = 25
 SILENT = Silent()
 RECIPE = Recipe(steps=4, batch=4)
 SCORING = Scoring(passes=2)
-MINUTES = 4.0
+MINUTES = 9.0
 
 
 class Reporting(Progress):

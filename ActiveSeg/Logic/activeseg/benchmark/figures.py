@@ -28,6 +28,9 @@ BANDS = 3
 LOWEST_SHARE = 0.5
 """Of the full Dice: where the axis of the curves begins at the lowest."""
 
+LEVELS = ((1.0, "whole pool", "bottom"), (0.95, "95 % of it", "top"))
+"""Shares of the full Dice that are marked, their names, and where these stand at the line."""
+
 BINS = 8
 """Expected values are grouped in so many groups of equal size."""
 
@@ -129,7 +132,9 @@ def _draw_curves(axes: Axes, result: Mapping[str, Any], palette: Palette) -> Non
     axes.set_xlabel("Minutes of simulated annotation (log axis)")
     axes.set_ylabel("Mean Dice on test volumes")
     # What matters happens near the full Dice; an arm that starts far below comes in from there.
-    low = max(min(p["low"] for points in curves.values() for p in points), LOWEST_SHARE * full)
+    # Both levels are within it in any case, as their names stand beside them.
+    lowest = min(p["low"] for points in curves.values() for p in points)
+    low = min(max(lowest, LOWEST_SHARE * full), LEVELS[-1][0] * full)
     high = max(full, *(p["high"] for points in curves.values() for p in points))
     axes.set_ylim(low - 0.05 * (high - low), high + 0.1 * (high - low))
     _quiet(axes)
@@ -159,7 +164,7 @@ def _draw_arm(
 
 def _draw_levels(axes: Axes, full: float, palette: Palette) -> None:
     """What the whole pool gives, and 95 % of it; their names stand beside, away from the lines."""
-    for share, said, side in ((1.0, "whole pool", "bottom"), (0.95, "95 % of it", "top")):
+    for share, said, side in LEVELS:
         axes.axhline(share * full, color=palette.muted, linewidth=1.0, linestyle=(0, (1, 2)))
         axes.annotate(
             f"{said}\n{share * full:.3f}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from activeseg.benchmark.figures import write_picture
 from activeseg.benchmark.tidy import table_text
 from activeseg.benchmark.wording import (
     GOAL_HEAD,
@@ -156,3 +157,10 @@ def test_the_one_table_is_a_table():
     assert cells[3][5] == "1.50 (0.75 to 3.00), p 0.020"
     assert "Cohort scans: 6 volumes in the pool, 4 in the test set; batches of 4, 8.5" in text
     assert "someone" not in text
+
+
+def test_the_figure_holds_both_levels_where_every_arm_is_above_them(tmp_path):
+    """Names beside lines far outside the axes left no room for them: a warning, so an error."""
+    points = [{"minutes": m, "dice": 0.81, "low": 0.809, "high": 0.811} for m in (5.0, 9.0)]
+    write_picture(tmp_path / "f.png", {"mean_curves": {"activeseg": points}, "full_dice": 0.8})
+    assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")

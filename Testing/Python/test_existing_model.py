@@ -328,15 +328,18 @@ class TestRound:
         with pytest.raises(ModelError, match=r"tuned from .*start from that model"):
             load(project.round(1).model)
 
-    def test_every_round_begins_with_the_weights_that_it_came_with(self, suggested, tmp_path):
+    def test_each_round_goes_on_from_the_model_of_the_one_before(self, suggested, tmp_path):
         project = copied(suggested, tmp_path / "p")
         answer(project)
+        first = run_round(project, 1.5, "random", RECIPE, SCORING, SILENT, tuning=TUNING)
+        learned, _ = load_tuned(project.round(first.round).model)
+        assert not torch.equal(learned["weight"], pointwise(12.0).weight)
+        answer(project)
         still = Tuning(steps=1, learning_rate=1e-12, weight_decay=0.0)
-        for _ in range(2):
-            batch = run_round(project, 1.5, "random", RECIPE, SCORING, SILENT, tuning=still)
-            weights, _ = load_tuned(project.round(batch.round).model)
-            torch.testing.assert_close(weights["weight"], pointwise(12.0).weight.detach())
-            answer(project)
+        files = run_train(project, RECIPE, SILENT, still)
+        assert files.number == first.round + 1
+        weights, _ = load_tuned(files.model)
+        torch.testing.assert_close(weights["weight"], learned["weight"])
 
     def test_the_decoder_alone(self, cohort, learning, tmp_path):
         assert init(tmp_path / "p", cohort, learning) == 0

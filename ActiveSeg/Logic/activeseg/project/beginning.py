@@ -93,17 +93,31 @@ def foreign_start(path: Path, trusted: bool) -> Start | None:
     return Start.of("torchscript", path, torchscript_files(path), {}, trusted)
 
 
-def foreign_model(project: Project, start: Start, device: str) -> ForeignModel:
-    """The foreign model of a project, with the weights that it came with.
+def foreign_model(
+    project: Project, start: Start, device: str, files: RoundFiles | None = None
+) -> ForeignModel:
+    """The foreign model of a project, with the weights that it came with or those of a round.
 
     Raises:
-        ModelError: If it was changed since, or there is no such device.
+        ModelError: If it was changed since, a round's weights do not fit it, or there is no such
+            device.
     """
+    weights = None if files is None else load_tuned(files.model)[0]
     start.verify()
     opened = open_start(start)
     channels = [start.channels[structure.name] for structure in project.structures]
     config = cohort_network(project.cohort, project.plane_policy)
-    return ForeignModel(opened, try_out(opened), channels, config, device)
+    model = ForeignModel(opened, try_out(opened), channels, config, device)
+    if files is None or weights is None:
+        return model
+    try:
+        model.network.load_state_dict(dict(weights))
+    except RuntimeError as error:
+        raise ModelError(
+            f"{files.model}: its weights do not fit {start.path}; delete it and run "
+            "'activeseg train' again"
+        ) from error
+    return model
 
 
 def round_model(project: Project, files: RoundFiles, device: str) -> SliceModel | ForeignModel:
@@ -115,16 +129,7 @@ def round_model(project: Project, files: RoundFiles, device: str) -> SliceModel 
     start = project.start
     if start is None or not start.foreign:
         return SliceModel.from_checkpoint(files.model, device)
-    weights, _ = load_tuned(files.model)
-    model = foreign_model(project, start, device)
-    try:
-        model.network.load_state_dict(dict(weights))
-    except RuntimeError as error:
-        raise ModelError(
-            f"{files.model}: its weights do not fit {start.path}; delete it and run "
-            "'activeseg train' again"
-        ) from error
-    return model
+    return foreign_model(project, start, device, files)
 
 
 def model_of(project: Project, device: str) -> tuple[RoundFiles, SliceModel | ForeignModel]:

@@ -37,9 +37,8 @@ def learn(
 ) -> RoundFiles:
     """Train the round's model and keep it as ``model.pt``.
 
-    The built-in network goes on from the model of the round before: in the same time it becomes
-    much better than from fresh weights (docs/experiments.md). A foreign one begins each round with
-    the weights that it came with.
+    Each round goes on from the model of the round before: in the same time it becomes much better
+    than from fresh weights, or from those that a foreign network came with (docs/experiments.md).
 
     The caller holds `Project.working`.
 
@@ -70,10 +69,10 @@ def learn(
     files = project.round_for_training()
     seed = project.seed + 7919 * files.number
     start = project.start
+    before = _model_before(project, files)
     if start is not None and start.foreign:
-        trained = _tuned(project, start, annotations, tuning, seed, progress, device)
+        trained = _tuned(project, start, annotations, before, tuning, seed, progress, device)
     else:
-        before = _model_before(project, files)
         recipe = recipe if before is None else recipe.going_on()
         trained = _trained(
             project, config, annotations, before, recipe, tuning, seed, progress, device
@@ -111,7 +110,7 @@ def _trained(
     project: Project,
     config: NetworkConfig,
     annotations: Mapping[SliceKey, Annotation],
-    before: Path | None,
+    before: RoundFiles | None,
     recipe: Recipe,
     tuning: Tuning,
     seed: int,
@@ -121,40 +120,43 @@ def _trained(
     """The built-in network, from the model before, a checkpoint's weights, or fresh ones."""
     if project.start is not None:
         project.start.verify()
-    start = start_weights(project.model if before is None else str(before), config)
+    start = start_weights(project.model if before is None else str(before.model), config)
     slices = annotated_slices(project, annotations, config, progress)
     training = [slices[key] for key in sorted(slices)]
     return train(training, config, recipe, seed, progress, start, tuning.part, device)
 
 
-def _model_before(project: Project, files: RoundFiles) -> Path | None:
-    """The latest model of an earlier round; None in the first, or if its network was another."""
-    earlier = [each.model for each in project.rounds() if each.number < files.number]
-    there = [model for model in earlier if model.is_file()]
-    return there[-1] if there and not outdated(there[-1]) else None
+def _model_before(project: Project, files: RoundFiles) -> RoundFiles | None:
+    """The latest earlier round with a model; None without, or if its network was another."""
+    earlier = [each for each in project.rounds() if each.number < files.number]
+    there = [each for each in earlier if each.model.is_file()]
+    if not there:
+        return None
+    foreign = project.start is not None and project.start.foreign
+    return there[-1] if foreign or not outdated(there[-1].model) else None
 
 
 def _tuned(
     project: Project,
     start: Start,
     annotations: Mapping[SliceKey, Annotation],
+    before: RoundFiles | None,
     tuning: Tuning,
     seed: int,
     progress: Progress,
     device: str,
 ) -> Trained:
-    """The foreign network, from the weights that it came with."""
-    model = foreign_model(project, start, device)
+    """The foreign network, from the model before, or from the weights that it came with."""
+    model = foreign_model(project, start, device, before)
     taught = taught_volumes(project, annotations.values(), model, progress)
     training = [taught[volume] for volume in sorted(taught)]
-    return tune(
-        model, training, tuning, seed, progress, partial(_opened, project.folder, start, device)
-    )
+    again = partial(_opened, project.folder, start, device, before)
+    return tune(model, training, tuning, seed, progress, again)
 
 
-def _opened(folder: Path, start: Start, device: str) -> ForeignModel:
+def _opened(folder: Path, start: Start, device: str, before: RoundFiles | None) -> ForeignModel:
     """The foreign model in another process, which has no project."""
-    return foreign_model(Project.open(folder), start, device)
+    return foreign_model(Project.open(folder), start, device, before)
 
 
 def _drop_former_scores(files: RoundFiles) -> None:

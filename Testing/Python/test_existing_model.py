@@ -414,14 +414,29 @@ class TestCheckpoint:
             "--map is for a MONAI bundle or a TorchScript file",
         )
 
-    def test_one_for_other_structures_is_refused_when_it_should_speak(self, trained, tmp_path):
+    def test_one_for_other_structures_is_refused(self, trained, tmp_path, capsys):
         cohort = write_tiny_cohort(tmp_path / "cohort")
         described = {"channel_names": {"0": "CT"}, "labels": {"background": 0, "liver": 1}}
         shutil.rmtree(cohort / "labels")
         (cohort / "dataset.json").write_text(json.dumps(described))
-        assert init(tmp_path / "p", cohort, trained) == 0
-        with pytest.raises(ModelError, match=r"made for structures \(1, 4\), this project"):
-            run_suggest(Project.open(tmp_path / "p"), 4.0, None, SILENT)
+        said = "made for structures (1, 4), this project has (1,)"
+        refused(capsys, init(tmp_path / "p", cohort, trained), said)
+        assert not (tmp_path / "p").exists()
+
+    @pytest.mark.parametrize("name", ["scan", "text"])
+    def test_what_is_no_model_is_refused_and_not_to_be_deleted(
+        self, name, cohort, tmp_path, capsys
+    ):
+        text = tmp_path / "notes.txt"
+        text.write_text("no model")
+        file = {"scan": next((cohort / "images").iterdir()), "text": text}[name]
+        code = init(tmp_path / "p", cohort, file)
+        said = capsys.readouterr().err
+        assert code == 2
+        assert said.count("\n") == 1
+        assert f"{file}: not a readable checkpoint; name the model.pt of a project's round" in said
+        assert "delete" not in said
+        assert not (tmp_path / "p").exists()
 
     def test_a_part_of_fresh_weights_is_refused(self, cohort, tmp_path, capsys):
         project = new_project(tmp_path / "p", cohort)

@@ -146,11 +146,28 @@ def test_a_slice_whose_masks_are_gone_is_open(given):
     project, folder = given
     mask_file(folder, KEYS[0]).unlink()
     segmentation(folder, KEYS[0]).unlink()
-    mask_file(folder, KEYS[1]).unlink()
-    fill_in(folder, {KEYS[1]: "5"})  # the one in slicer/ is there
+    mask_file(folder, KEYS[1]).unlink()  # the one in slicer/ is as it was
     taken = take_in(project, folder, "ada")
-    assert taken.accepted == (KEYS[1],)
-    assert KEYS[0] in taken.open
+    assert taken.accepted == ()
+    assert {KEYS[0], KEYS[1]} <= set(taken.open)
+
+
+@pytest.mark.parametrize("gone", ["masks", "slicer"])
+def test_who_works_with_one_folder_may_leave_the_other_away(given, gone):
+    project, folder = given
+    shutil.rmtree(folder / gone)
+    fill_in(folder, {KEYS[1]: "5"})
+    assert take_in(project, folder, "ada").accepted == (KEYS[1],)
+
+
+@pytest.mark.parametrize("gone", [mask_file, segmentation])
+def test_a_single_mask_that_is_gone_is_not_replaced_by_the_untouched_one(given, gone):
+    _, folder = given
+    file = gone(folder, KEYS[1])
+    file.unlink()
+    fill_in(folder, {KEYS[1]: "5"})
+    named = f"{file.parent.name}/{file.name} is missing, but slices.csv holds its seconds"
+    refused(given, AnnotationError, named, "put the file back or remove the seconds")
 
 
 def test_what_others_answered_or_put_aside_is_not_open(given):

@@ -44,9 +44,9 @@ def init(arguments: Namespace) -> int:
         return 0
     names = ", ".join(f"{s.name} ({s.value})" for s in project.structures)
     print(f"{project.folder}: {len(cohort.volumes)} volumes, structures {names}")
-    if start is not None and start.foreign:
+    if start is not None:
         outputs = ", ".join(f"{name} is output {n}" for name, n in start.channels.items())
-        print(f"starts from {start.path}: {outputs}")
+        print(f"starts from {start.path}" + (f": {outputs}" if start.foreign else ""))
     print(f"Next: activeseg suggest {arguments.project} --minutes 30")
     return 0
 

@@ -52,6 +52,9 @@ CHECKPOINT_FORMAT = 1
 GENERATION = 2
 """Of the built-in network; weights of another one do not fit. 1 was not shown places."""
 
+TRAIN_AGAIN = "delete it and run 'activeseg train' again"
+"""What to do where a round's checkpoint is none."""
+
 DEVICES = ("auto", "cpu", "cuda")
 """Where networks run; `auto` is a CUDA device where there is one."""
 
@@ -173,8 +176,12 @@ def save(
     write_atomic(path, buffer.getvalue())
 
 
-def load(path: Path) -> tuple[nn.Module, NetworkConfig, dict[str, Any]]:
+def load(path: Path, remedy: str = TRAIN_AGAIN) -> tuple[nn.Module, NetworkConfig, dict[str, Any]]:
     """Read a checkpoint; nothing in it is executed (`weights_only=True`).
+
+    Args:
+        path: The checkpoint.
+        remedy: What to do if it is none, as the error's last words say it.
 
     Returns:
         The network on the processor, what it was built for, the facts kept beside it.
@@ -182,7 +189,7 @@ def load(path: Path) -> tuple[nn.Module, NetworkConfig, dict[str, Any]]:
     Raises:
         ModelError: If the file is missing, damaged, or not a checkpoint of ActiveSeg.
     """
-    checkpoint = _read(path)
+    checkpoint = _read(path, remedy)
     if isinstance(checkpoint.get("facts"), dict) and "source" in checkpoint["facts"]:
         raise ModelError(
             f"{path}: tuned from {checkpoint['facts']['source']}, and of no use without it; "
@@ -207,8 +214,7 @@ def load(path: Path) -> tuple[nn.Module, NetworkConfig, dict[str, Any]]:
         facts = dict(checkpoint["facts"])
     except (RuntimeError, KeyError, TypeError, ValueError) as error:
         raise ModelError(
-            f"{path}: its contents do not fit the built-in network; "
-            "delete it and run 'activeseg train' again"
+            f"{path}: its contents do not fit the built-in network; {remedy}"
         ) from error
     return network, config, facts
 
@@ -254,11 +260,11 @@ def _on_cpu(weights: Weights) -> dict[str, torch.Tensor]:
     return {name: value.cpu() for name, value in weights.items()}
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, remedy: str = TRAIN_AGAIN) -> dict[str, Any]:
     """The checkpoint's content, which is of ActiveSeg but not yet looked at further."""
     if not path.is_file():
         raise ModelError(f"{path}: no such checkpoint; it was moved or never trained")
-    unreadable = f"{path}: not a readable checkpoint; delete it and run 'activeseg train' again"
+    unreadable = f"{path}: not a readable checkpoint; {remedy}"
     if not zipfile.is_zipfile(path):  # cut off, or of another kind; `save` writes zip archives
         raise ModelError(unreadable)
     try:

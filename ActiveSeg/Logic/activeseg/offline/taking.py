@@ -145,9 +145,10 @@ def _answered(project: Project, layout: Layout, handed: HandedSlice, timed: bool
         )
     if changed or not timed:
         return changed[0] if changed else None
-    if not found:
+    lost = [file for file in files if not file.is_file() and (file.parent.is_dir() or not found)]
+    if lost:  # a folder that is away as a whole was not used; a single file was perhaps the answer
         raise AnnotationError(
-            f"{layout.shown(files[0])} is missing, but slices.csv holds its seconds; put the file "
+            f"{layout.shown(lost[0])} is missing, but slices.csv holds its seconds; put the file "
             "back or remove the seconds",
             str(handed.suggestion.key),
         )

@@ -14,7 +14,7 @@ from activeseg.model.network import NetworkConfig, load, load_tuned
 from activeseg.model.opened import Opened, check_fit, output_channels, try_out
 from activeseg.model.torchscript import is_torchscript, open_torchscript, torchscript_files
 from activeseg.project.folder import Project
-from activeseg.project.model_name import BUILT_IN
+from activeseg.project.model_name import ANOTHER_MODEL, BUILT_IN
 from activeseg.project.rounds import RoundFiles
 from activeseg.project.scans import cohort_network
 from activeseg.project.start import Start
@@ -56,6 +56,7 @@ def begin(
                 raise ModelError(f"{name} is for a MONAI bundle or a TorchScript file, not {model}")
         if model == BUILT_IN:
             return None
+        check_fits(path, cohort_network(cohort, plane_policy))
         return Start.of("checkpoint", path, [path.name], {}, trusted=False)
     names = [structure.name for structure in cohort.structures]
     opened = open_start(start)
@@ -167,7 +168,7 @@ def check_fits(path: Path, config: NetworkConfig) -> None:
     Raises:
         ModelError: If it does not fit or cannot be read.
     """
-    _, made_for, _ = load(path)
+    _, made_for, _ = load(path, ANOTHER_MODEL)
     for name in ("image_channels", "structures", "modality"):
         wanted, found = getattr(config, name), getattr(made_for, name)
         if wanted != found:

@@ -21,7 +21,7 @@ from activeseg.model.network import NetworkConfig, load
 from activeseg.model.opened import check_fit, try_out
 from activeseg.model.scan import Scan, grey_scan
 from activeseg.project.beginning import foreign_start, open_start
-from activeseg.project.model_name import BUILT_IN, check_model
+from activeseg.project.model_name import ANOTHER_MODEL, BUILT_IN, check_model
 from activeseg.project.start import Start
 
 __all__ = ["FROZEN", "FeatureSource", "network_features"]
@@ -111,7 +111,7 @@ def network_features(model: str, cohort: Cohort, trusted: bool) -> FeatureSource
                 f"--trust-code is for a MONAI bundle or a TorchScript file, not {model}"
             )
         start = Start.of("checkpoint", path, [path.name], {}, trusted=False)
-        made_for = load(path)[1].modality
+        made_for = load(path, ANOTHER_MODEL)[1].modality
         if made_for.partition("-")[0] != modality.partition("-")[0]:
             raise ModelError(
                 f"{path}: made for {_kind(made_for)}, this cohort is {_kind(modality)}; choose "

@@ -6,17 +6,21 @@ from pathlib import Path
 
 from activeseg.errors import ModelError
 
-__all__ = ["BUILT_IN", "check_model"]
+__all__ = ["ANOTHER_MODEL", "BUILT_IN", "check_model"]
 
 BUILT_IN = "unet25d"
 """The built-in network with fresh weights."""
+
+ANOTHER_MODEL = (
+    "name the model.pt of a project's round, a MONAI bundle's folder or a TorchScript file"
+)
+"""What to do where a file that was named as a model is none."""
 
 
 def check_model(name_or_path: str) -> str:
     """The name to keep: `unet25d`, or the absolute path of a file or folder that is there.
 
-    Whether a checkpoint fits is seen when training starts from it; what else there is, is looked
-    at by `activeseg.project.beginning.begin`.
+    What is there is looked at by `activeseg.project.beginning.begin`.
 
     Raises:
         ModelError: If it is neither.

@@ -61,7 +61,11 @@ def _volumes(pool: Pool, found: Screened, rows: Rows) -> Rows:
 
 
 def _fill(batch: Batch, rows: Rows, found: Screened, rng: np.random.Generator) -> None:
-    """Take representatives of these rows, of each kind its share, until none fits."""
+    """Take representatives of these rows, of each kind its share, until none fits.
+
+    Those of the first pass stand for all rows. What follows while minutes are left stands for
+    nothing that is not stood for already, and is ranked last.
+    """
     pool = batch.pool
     kind = found.group[pool.volume]
     volumes = _volumes(pool, found, rows)
@@ -70,6 +74,7 @@ def _fill(batch: Batch, rows: Rows, found: Screened, rng: np.random.Generator) -
         rows = rows[batch.free[rows] & (batch.cost_ms(rows) <= batch.left_ms)]
         if rows.size == 0:
             return
+        more = len(batch) > 0
         # What a neighbour speaks for comes after everything else.
         near = within_reach(pool, rows, batch.rows)
         apart = rows if near.all() else rows[~near]
@@ -83,7 +88,7 @@ def _fill(batch: Batch, rows: Rows, found: Screened, rng: np.random.Generator) -
         for each in np.argsort(volumes, kind="stable"):  # what is rare first, while it fits
             if wanted[each]:
                 ours = apart[kind[apart] == each]
-                _represent(batch, ours, int(wanted[each]), taken, bool(near.all()), rng)
+                _represent(batch, ours, int(wanted[each]), taken, bool(near.all()), more, rng)
 
 
 def _represent(
@@ -92,12 +97,13 @@ def _represent(
     count: int,
     taken: list[str],
     neighbours: bool,
+    more: bool,
     rng: np.random.Generator,
 ) -> None:
     """Take representatives of the rows while they fit; `taken` grows by their volumes.
 
     Unless there is nothing but `neighbours` left, what one that was taken just now speaks for is
-    passed over.
+    passed over. Where they are taken for `more` than a first pass could pay, they stand for none.
     """
     pool = batch.pool
     assert pool.features is not None  # `one_shot` has looked
@@ -121,8 +127,9 @@ def _represent(
         row = int(rows[each.row])
         if not neighbours and within_reach(pool, np.array([row]), batch.rows)[0]:
             continue
-        why = _why(each.stands_for, times)
-        if batch.take(row, each.stands_for * times, why):
+        stands_for = 0 if more else each.stands_for
+        why = "one more, for the minutes that were left" if more else _why(stands_for, times)
+        if batch.take(row, stands_for * times, why):
             taken.append(str(names[pool.volume[row]]))
 
 

@@ -282,7 +282,7 @@ class TestFit:
             (NAMES, {"liver": 1}, "which output is spleen"),
             (NAMES, {"liver": 1, "spleen": 2, "gut": 1}, "--map names 'gut'; .* liver, spleen"),
             (NAMES, {"liver": 1, "spleen": 3}, "no output 3 for spleen"),
-            (NAMES, {"liver": 0, "spleen": 2}, "no output 0 for liver"),
+            (NAMES, {"liver": 0, "spleen": 2}, "output 0 is the background, not liver"),
             (NAMES, {"liver": 2, "spleen": 1}, "--map says liver is output 2, the model itself"),
             (("a", "b"), {"a": 1, "b": 1}, "one output to two structures"),
         ],

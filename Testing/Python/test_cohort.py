@@ -430,10 +430,11 @@ def test_values_outside_the_structures(tmp_path):
     pairs(tmp_path, "a", values=(1,))
     pairs(tmp_path, "b", values=(1, 3, 9))
     assert refusal(tmp_path, ["liver", "spleen"]) == (
-        "b: the label holds the values 3, 9; expected 0 and 1 (liver), 2 (spleen)"
+        "b: the label holds the values 3, 9; expected 0 and 1 (liver), 2 (spleen); "
+        "name a structure for each value, with --structures or in dataset.json"
     )
     described(tmp_path, {"background": 0, "liver": 1})
-    assert refusal(tmp_path).endswith("expected 0 and 1 (liver)")
+    assert "expected 0 and 1 (liver); name" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize(

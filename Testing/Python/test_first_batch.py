@@ -111,7 +111,7 @@ def test_the_batch_says_what_was_left_out_and_why(phantom: tuple[Mixed, Project]
         "left out: z_copy (same image as v01), z_noise (no structure), 3 slices without an image; "
         "slices by kind of volume: "
     )
-    assert "of 2 volumes (spacing " in batch.note
+    assert "from 2 volumes (spacing " in batch.note
     assert "\n" not in batch.note
 
 

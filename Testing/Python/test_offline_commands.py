@@ -89,7 +89,7 @@ def test_annotate_takes_the_folder_in(given, run):
     found = run(*words)
     assert (found.code, found.err) == (0, "")
     assert found.out.splitlines() == [
-        f"accepted 2 slices; {len(left)} are still open",
+        f"accepted 2 slices; still open: {len(left)}",
         f"open: {', '.join(left)}",
         "a mask that is right as it is counts once its seconds stand in slices.csv",
     ]
@@ -100,7 +100,7 @@ def test_annotate_takes_the_folder_in(given, run):
     assert [str(each.key) for each in opened.open_suggestions()] == left
     again = run(*words)
     assert again.out.splitlines()[:2] == [
-        f"accepted 0 slices; {len(left)} are still open",
+        f"accepted 0 slices; still open: {len(left)}",
         f"left alone, accepted before: {first}, {second}",
     ]
     draw(project, folder, table[2])
@@ -109,7 +109,7 @@ def test_annotate_takes_the_folder_in(given, run):
     for row in table[3:]:
         draw(project, folder, row)
     words = run(*words).out.splitlines()
-    assert words[0] == f"accepted {len(left) - 1} slices; 0 are still open"
+    assert words[0] == f"accepted {len(left) - 1} slices; still open: 0"
     assert len(words) == 2
 
 

@@ -107,8 +107,8 @@ def test_each_kind_of_volumes_has_its_share(seed: int) -> None:
     assert len(chosen.choices) == 20
     assert by_volume(chosen)["v7"] == 2
     assert chosen.note == (
-        "slices by kind of volume: 18 of 9 volumes (like most), "
-        "2 of 1 volume (spacing 2 mm instead of 1 mm)"
+        "slices by kind of volume: 18 from 9 volumes (like most), "
+        "2 from 1 volume (spacing 2 mm instead of 1 mm)"
     )
 
 
@@ -126,7 +126,7 @@ def test_copies_and_noise_have_no_share() -> None:
     chosen = one_shot(pool, 160.0, rng())
     assert len(chosen.choices) == 16
     assert by_volume(chosen)["v7"] == 2
-    assert chosen.note.endswith("2 of 1 volume (odd)")
+    assert chosen.note.endswith("2 from 1 volume (odd)")
 
 
 def test_a_kind_that_has_too_few_slices_leaves_its_share_to_the_others() -> None:
@@ -215,8 +215,8 @@ def test_many_kinds_are_counted() -> None:
     )
     volumes = np.array([9, 1, 0, 1, 1, 2])
     assert kinds_note(found, volumes, np.array([0, 0, 1, 5, 5])) == (
-        "slices by kind of volume: 2 of 9 volumes (like most), 1 of 1 volume (odd 0), "
-        "0 of 1 volume (odd 2), 0 of 1 volume (odd 3), 2 of 2 volumes of other kinds"
+        "slices by kind of volume: 2 from 9 volumes (like most), 1 from 1 volume (odd 0), "
+        "0 from 1 volume (odd 2), 0 from 1 volume (odd 3), 2 from 2 volumes of other kinds"
     )
     assert kinds_note(found, np.array([9, 0, 0, 0, 0, 0]), np.array([0])) == ""
 

@@ -146,7 +146,7 @@ def test_a_place_that_cannot_be_is_refused_first(
     assert said in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("text", ["liver", "liver=", "liver=0", "liver=-3", "=4", "a=1,a=2", "a=x"])
+@pytest.mark.parametrize("text", ["liver", "liver=", "liver=0", "liver=-3", "=4", "a=x"])
 def test_sizes_that_are_none_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
 ) -> None:
@@ -154,3 +154,10 @@ def test_sizes_that_are_none_are_refused(
         main(["select", "c", "--minutes", "4", "-o", "list.csv", "--sizes", text])
     assert left.value.code == 2
     assert "expected millimetres such as liver=150,spleen=80" in capsys.readouterr().err
+
+
+def test_a_size_that_is_given_twice_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["select", "c", "--minutes", "4", "-o", "list.csv", "--sizes", "a=1,a=2"])
+    assert left.value.code == 2
+    assert "'a=1,a=2': expected each structure once" in capsys.readouterr().err

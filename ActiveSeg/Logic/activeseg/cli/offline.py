@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from activeseg.cli.output import print_json, progress_of
+from activeseg.cli.output import print_json, progress_of, slices_in_words
 from activeseg.errors import AnnotationError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def annotate_folder(arguments: Namespace) -> int:
     if arguments.json:
         print_json({name: [str(key) for key in keys] for name, keys in parts.items()})
         return 0
-    print(f"accepted {len(taken.accepted)} slices; {len(taken.open)} are still open")
+    print(f"accepted {slices_in_words(len(taken.accepted))}; still open: {len(taken.open)}")
     if taken.unchanged:
         print(f"left alone, accepted before: {', '.join(map(str, taken.unchanged))}")
     if taken.open:

@@ -9,12 +9,17 @@ from typing import Any
 
 from activeseg.progress import JsonProgress, LineProgress, Progress, RichProgress, Silent
 
-__all__ = ["print_json", "progress_of"]
+__all__ = ["print_json", "progress_of", "slices_in_words"]
 
 
 def print_json(value: Any) -> None:
     """Print a result for a program."""
     print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def slices_in_words(count: int) -> str:
+    """``1 slice``, ``12 slices``."""
+    return f"{count} slice{'' if count == 1 else 's'}"
 
 
 def progress_of(arguments: Namespace) -> Progress:

@@ -6,7 +6,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from activeseg.cli.offline import check_target, hand_out
-from activeseg.cli.output import print_json, progress_of
+from activeseg.cli.output import print_json, progress_of, slices_in_words
 from activeseg.cli.places import of_project
 
 if TYPE_CHECKING:
@@ -167,8 +167,8 @@ def _print_batch(batch: Batch, arguments: Namespace) -> int:
     Console().print(table)
     total = sum(each.minutes for each in batch.suggestions)
     print(
-        f"{len(batch.suggestions)} slices, about {total:.1f} of {batch.budget_minutes:g} minutes "
-        f"({batch.strategy})"
+        f"{slices_in_words(len(batch.suggestions))}, about {total:.1f} of "
+        f"{batch.budget_minutes:g} minutes ({batch.strategy})"
     )
     if batch.note:
         print(batch.note)

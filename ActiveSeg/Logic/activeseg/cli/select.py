@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from activeseg.cli import values
-from activeseg.cli.output import print_json, progress_of
+from activeseg.cli.output import print_json, progress_of, slices_in_words
 from activeseg.cli.places import COHORT, add_places, workers
 from activeseg.keys import PLANE_POLICIES
 
@@ -80,7 +80,7 @@ def select(arguments: Namespace) -> int:
         print_json(worklist_json(worklist))
         return 0
     print(
-        f"{len(worklist.suggestions)} slices, about {worklist.minutes:.1f} of "
+        f"{slices_in_words(len(worklist.suggestions))}, about {worklist.minutes:.1f} of "
         f"{request.minutes:g} minutes ({request.strategy})"
     )
     if request.features is not None:

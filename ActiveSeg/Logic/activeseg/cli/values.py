@@ -46,7 +46,9 @@ def sizes(text: str) -> dict[str, float]:
         numbers = [float(number) for _, _, number in pairs]
     except ValueError as error:
         raise argparse.ArgumentTypeError(expected) from error
-    if not all(found) or len(set(found)) < len(found) or not all(0 < n < 1e4 for n in numbers):
+    if len(set(found)) < len(found):
+        raise argparse.ArgumentTypeError(f"'{text}': expected each structure once")
+    if not all(found) or not all(0 < n < 1e4 for n in numbers):
         raise argparse.ArgumentTypeError(expected)
     return dict(zip(found, numbers, strict=True))
 
@@ -83,7 +85,9 @@ def minutes(text: str) -> float:
     except ValueError:
         found = 0.0
     if not 0 < found < 1e6:
-        raise argparse.ArgumentTypeError(f"'{text}': expected minutes, more than 0, such as 30")
+        raise argparse.ArgumentTypeError(
+            f"'{text}': expected minutes, more than 0 and less than a million, such as 30"
+        )
     return found
 
 

@@ -18,6 +18,7 @@ from activeseg.cohort.geometry import Geometry
 from activeseg.cohort.metaimage import metaimage_problem
 from activeseg.cohort.nifti import nifti_problem
 from activeseg.cohort.nrrd import nrrd_problem
+from activeseg.cohort.packed import COPY_ANEW
 from activeseg.errors import CohortError
 from activeseg.files import atomic_path
 
@@ -153,7 +154,7 @@ def _check_file(path: Path, check: Callable[[Path, bool], str | None], thorough:
     if not path.is_file():
         raise CohortError(f"no such file: {path}", path.name)
     if path.stat().st_size == 0:
-        raise CohortError("the file is empty (0 bytes)", path.name)
+        raise CohortError(f"the file is empty (0 bytes); {COPY_ANEW}", path.name)
     try:
         problem = check(path, thorough)
     except OSError as error:
@@ -171,7 +172,8 @@ def _explain(error: RuntimeError) -> str:
         return "is a 4-D image; expected one 3-D volume in each file"
     if "spacing" in text and "invalid" in text:
         return f"the voxel spacing is not a positive number ({_last_line(error)})"
-    return f"cannot be read; it is damaged, truncated or no image ({_last_line(error)})"
+    reason = _last_line(error)
+    return f"cannot be read; it is damaged, truncated or no image ({reason}); {COPY_ANEW}"
 
 
 def _last_line(error: Exception) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from activeseg.cohort.packed import packed_problem, short
+from activeseg.cohort.packed import COPY_ANEW, packed_problem, short
 
 __all__ = ["nifti_problem"]
 
@@ -72,7 +72,7 @@ def nifti_problem(path: Path, thorough: bool) -> str | None:
         try:
             start = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(start)
         except zlib.error as error:
-            return f"not a gzip file, or damaged ({error})"
+            return f"not a gzip file, or damaged ({error}); {COPY_ANEW}"
     header = _read_header(start)
     if isinstance(header, str):
         return header

@@ -143,6 +143,7 @@ def _check_values(
         expected = ", ".join(f"{s.value} ({s.name})" for s in structures)
         raise CohortError(
             f"the label holds the value{'s' * (len(strange) > 1)} "
-            f"{', '.join(map(str, strange))}; expected 0 and {expected}",
+            f"{', '.join(map(str, strange))}; expected 0 and {expected}; name "
+            "a structure for each value, with --structures or in dataset.json",
             volume.id,
         )

@@ -10,7 +10,10 @@ import struct
 import zlib
 from pathlib import Path
 
-__all__ = ["packed_problem", "short"]
+__all__ = ["COPY_ANEW", "packed_problem", "short"]
+
+COPY_ANEW = "copy it anew, or leave it out"
+"""What to do where a file is damaged."""
 
 # Zeros pack a thousand to one, so a small piece keeps what is unpacked at once below 64 MiB.
 _CHUNK = 1 << 16
@@ -46,10 +49,10 @@ def packed_problem(path: Path, start: int, expected: int, thorough: bool) -> str
             try:
                 unpacked += len(unpacker.decompress(data))
             except zlib.error as error:
-                return f"the file is damaged ({error})"
+                return f"the file is damaged ({error}); {COPY_ANEW}"
             rest = unpacker.unused_data
     if not unpacker.eof:
-        return f"the file is truncated: its packed data stop after {unpacked} bytes"
+        return f"the file is truncated: its packed data stop after {unpacked} bytes; {COPY_ANEW}"
     return short(unpacked, expected)
 
 
@@ -57,7 +60,7 @@ def short(found: int, expected: int) -> str | None:
     """The phrase for a file that ends too early; None if it does not."""
     if found >= expected:
         return None
-    return f"the file is truncated: {max(found, 0)} of {expected} bytes"
+    return f"the file is truncated: {max(found, 0)} of {expected} bytes; {COPY_ANEW}"
 
 
 def _recorded_length(path: Path, start: int) -> int | None:

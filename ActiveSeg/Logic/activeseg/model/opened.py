@@ -124,19 +124,21 @@ def output_channels(
     if only and len(structures) == 1 and not found:
         found = {structures[0]: 0}
     outputs = f"its outputs are {_listed(opened.description.names, answers.channels)}"
+    strange = [name for name in found if name not in structures]
+    if strange:
+        raise ModelError(
+            f"--map names '{strange[0]}'; the project's structures are {', '.join(structures)}"
+        )
     missing = [name for name in structures if name not in found]
     if missing:
         example = ",".join(f"{name}=N" for name in structures)
         raise ModelError(
             f"{opened.where}: which output is {missing[0]}? {outputs}; --map {example}"
         )
-    strange = [name for name in found if name not in structures]
-    if strange:
-        raise ModelError(
-            f"--map names '{strange[0]}'; the project's structures are {', '.join(structures)}"
-        )
     for name, channel in found.items():
-        if not (channel == 0 if only else 0 < channel < answers.channels):
+        if channel == 0 and not only:
+            raise ModelError(f"{opened.where}: output 0 is the background, not {name}; {outputs}")
+        if not (channel == 0 if only else channel < answers.channels):
             raise ModelError(f"{opened.where}: no output {channel} for {name}; {outputs}")
         other = known.get(_bare(name), channel)
         if other != channel:

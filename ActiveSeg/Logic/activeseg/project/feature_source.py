@@ -21,7 +21,7 @@ from activeseg.model.network import NetworkConfig, load
 from activeseg.model.opened import check_fit, try_out
 from activeseg.model.scan import Scan, grey_scan
 from activeseg.project.beginning import foreign_start, open_start
-from activeseg.project.model_name import ANOTHER_MODEL, BUILT_IN, check_model
+from activeseg.project.model_name import ANOTHER_MODEL, BUILT_IN
 from activeseg.project.start import Start
 
 __all__ = ["FROZEN", "FeatureSource", "network_features"]
@@ -97,12 +97,14 @@ def network_features(model: str, cohort: Cohort, trusted: bool) -> FeatureSource
         ModelError: If it cannot be read, is not trusted, does not fit the cohort, or has no
             bottleneck.
     """
-    path = Path(check_model(model))
     if model == BUILT_IN:
         raise ModelError(
             f"--features {BUILT_IN}: fresh weights have learned nothing; name a bundle, a "
             "TorchScript file or a model.pt, or leave it out for the frozen features"
         )
+    if not Path(model).exists():
+        raise ModelError(f"no model '{model}'; {ANOTHER_MODEL}")
+    path = Path(model).absolute()
     start = foreign_start(path, trusted)
     modality = cohort.volumes[0].modality
     if start is None:

@@ -99,11 +99,11 @@ def kinds_note(screened: Screened, volumes: Integers, chosen: Integers) -> str:
         return ""
     slices = np.bincount(chosen, minlength=len(volumes))
     said = [
-        f"{slices[kind]} of {volumes[kind]} volume{'s' if volumes[kind] > 1 else ''} "
+        f"{slices[kind]} from {volumes[kind]} volume{'s' if volumes[kind] > 1 else ''} "
         f"({screened.kinds[kind] or 'like most'})"
         for kind in present[:_KINDS_NAMED]
     ]
     if len(present) > _KINDS_NAMED:
         rest = present[_KINDS_NAMED:]
-        said.append(f"{slices[rest].sum()} of {volumes[rest].sum()} volumes of other kinds")
+        said.append(f"{slices[rest].sum()} from {volumes[rest].sum()} volumes of other kinds")
     return f"slices by kind of volume: {', '.join(said)}"

@@ -20,7 +20,7 @@ from activeseg.project.pool_features import Looking, with_features
 from activeseg.project.rounds import Suggestion
 from activeseg.project.screening import reads_screening
 from activeseg.representativeness import Cohesion, reduced
-from activeseg.sampling import Strategy, strategy
+from activeseg.sampling import STRATEGIES, Strategy, strategy
 
 __all__ = ["MORE_MINUTES", "Worklist", "WorklistRequest", "choose_worklist"]
 
@@ -141,7 +141,11 @@ def choose_worklist(request: WorklistRequest, progress: Progress) -> Worklist:
 
 def _without_model(name: str) -> Strategy:
     """A strategy that can choose before there is anything."""
-    found = strategy(name)
+    try:
+        found = strategy(name)
+    except ProjectError as error:
+        able = [each.name for each in STRATEGIES.values() if not each.needs_model]
+        raise ProjectError(f"no strategy '{name}'; choose one of {', '.join(able)}") from error
     if found.needs_model or found.needs_truth:
         raise ProjectError(
             f"the strategy '{name}' needs a model, and a new cohort has none; choose one-shot, "

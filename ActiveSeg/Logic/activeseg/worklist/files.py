@@ -73,7 +73,9 @@ def write_worklist(worklist: Worklist, path: Path, progress: Progress) -> list[P
         for file, content in contents.items():
             write_atomic(file, content)
     except OSError as error:
-        raise ProjectError(f"cannot be written ({error})", str(path)) from error
+        raise ProjectError(
+            f"cannot be written ({error.strerror}); name a file in a folder of your own", str(path)
+        ) from error
     return list(contents)
 
 

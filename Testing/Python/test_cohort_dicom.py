@@ -225,7 +225,9 @@ def test_truncated_slice(tmp_path, name, keep, capfd):
     # GDCM passes over such a file; the first or the last slice would leave no gap.
     file = series(tmp_path / "a") / name
     file.write_bytes(file.read_bytes()[:keep])
-    assert refusal(tmp_path) == f"a: the DICOM image {name} is damaged or truncated"
+    assert refusal(tmp_path) == (
+        f"a: the DICOM image {name} is damaged or truncated; copy it anew, or leave it out"
+    )
     assert capfd.readouterr() == ("", "")
 
 

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from activeseg.cohort.frame import check_frame
 from activeseg.cohort.geometry import Geometry
+from activeseg.cohort.packed import COPY_ANEW
 from activeseg.errors import CohortError
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def read_series(path: Path) -> tuple[npt.NDArray[Any], Geometry]:
         array = SimpleITK.GetArrayFromImage(series.Execute())
     except RuntimeError as error:  # what SimpleITK raises for everything
         raise CohortError(
-            "the DICOM series cannot be read; a file is damaged", path.name
+            f"the DICOM series cannot be read; a file is damaged; {COPY_ANEW}", path.name
         ) from error
     i, j, _ = frame.size
     di, dj, _ = frame.spacing
@@ -227,7 +228,9 @@ def _series_of(folder: Path) -> dict[str, list[str]]:
     listed = {Path(file).name for files in series.values() for file in files}
     for entry in sorted(folder.iterdir()):
         if entry.name not in listed and _is_lost_slice(entry):
-            raise CohortError(f"the DICOM image {entry.name} is damaged or truncated", folder.name)
+            raise CohortError(
+                f"the DICOM image {entry.name} is damaged or truncated; {COPY_ANEW}", folder.name
+            )
     return {
         uid: files
         for uid, files in series.items()

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from activeseg.cohort.packed import packed_problem, short
+from activeseg.cohort.packed import COPY_ANEW, packed_problem, short
 
 __all__ = ["metaimage_problem"]
 
@@ -39,13 +39,13 @@ def metaimage_problem(path: Path, thorough: bool) -> str | None:
         fields, header_bytes = _read_header(file.read(_LONGEST_HEADER))
     source = fields.get("ElementDataFile")
     if source is None:
-        return "not a MetaImage file, or its header is truncated"
+        return f"not a MetaImage file, or its header is truncated; {COPY_ANEW}"
     bytes_each = _BYTES.get(fields.get("ElementType", ""))
     if bytes_each is None or source.split()[0] == "LIST" or "%" in source:
         return None  # nothing that can be counted here; ITK decides
     data = path if source == "LOCAL" else path.with_name(source)
     if not data.is_file():
-        return f"its pixels are missing; expected them in {source}"
+        return f"its pixels are missing; expected them in {source}; {COPY_ANEW}"
     start = header_bytes if source == "LOCAL" else 0
     try:
         sizes = [int(n) for n in fields["DimSize"].split()]
@@ -53,7 +53,7 @@ def metaimage_problem(path: Path, thorough: bool) -> str | None:
         packed_bytes = int(fields.get("CompressedDataSize", "0"))
         skipped = max(int(fields.get("HeaderSize", "0")), 0)
     except (KeyError, ValueError):
-        return "its MetaImage header does not give the size of the image"
+        return f"its MetaImage header does not give the size of the image; {COPY_ANEW}"
     expected = math.prod(sizes) * channels * bytes_each
     length = data.stat().st_size - start
     if fields.get("CompressedData", "False").lower() not in ("true", "1"):

@@ -89,25 +89,31 @@ def nifti_problem(path: Path, thorough: bool) -> str | None:
 def _read_header(raw: bytes) -> _Header | str:
     """The header among a file's first bytes, or what is wrong with it."""
     if len(raw) < _HEADER:
-        return f"the file is truncated or not NIfTI: {len(raw)} of {_HEADER} bytes of its header"
+        return (
+            f"the file is truncated or not NIfTI: {len(raw)} of {_HEADER} bytes of its header; "
+            f"{COPY_ANEW}"
+        )
     sizes = {struct.unpack_from(order + "i", raw)[0]: order for order in "<>"}
     if _HEADER_2 in sizes:
         return "is a NIfTI-2 file; expected NIfTI-1 (convert it, or save it as .nrrd)"
     order = sizes.get(_HEADER)
     if order is None:
-        return "not a NIfTI file"
+        return f"not a NIfTI file; {COPY_ANEW}"
 
     def field(where: tuple[int, str]) -> tuple[float, ...]:
         return struct.unpack_from(order + where[1], raw, where[0])
 
     if struct.unpack_from(_MAGIC[1], raw, _MAGIC[0])[0] != b"n+1\0":
-        return "not a NIfTI file that holds both its header and its pixels"
+        return (
+            "not a NIfTI file that holds both its header and its pixels; expected a .nii or .nii.gz"
+        )
     count, *lengths = (int(n) for n in field(_DIM))
     if not 1 <= count <= 7 or min(lengths[:count]) < 1:
-        return f"its NIfTI header gives {count} axes of the lengths {lengths[: max(count, 0)]}"
+        found = f"{count} axes of the lengths {lengths[: max(count, 0)]}"
+        return f"its NIfTI header gives {found}; {COPY_ANEW}"
     offset, bits = field(_VOX_OFFSET)[0], field(_BITPIX)[0]
     if not math.isfinite(offset):
-        return "its NIfTI header does not say where the pixels begin"
+        return f"its NIfTI header does not say where the pixels begin; {COPY_ANEW}"
     start = max(int(offset), _HEADER)
     floats = _FLOATS.get(int(field(_DATATYPE)[0]))
     return _Header(

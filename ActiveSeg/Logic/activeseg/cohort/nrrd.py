@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from activeseg.cohort.packed import packed_problem
+from activeseg.cohort.packed import COPY_ANEW, packed_problem
 
 __all__ = ["nrrd_problem"]
 
@@ -44,7 +44,7 @@ def nrrd_problem(path: Path, thorough: bool) -> str | None:
     with path.open("rb") as file:
         fields, header_bytes = _read_header(file.read(_LONGEST_HEADER))
     if fields is None:
-        return "not an NRRD file"
+        return f"not an NRRD file; {COPY_ANEW}"
     source = fields.get("data file", fields.get("datafile"))
     bytes_each = _BYTES.get(fields.get("type", ""))
     sizes = fields.get("sizes", "").split()
@@ -54,7 +54,9 @@ def nrrd_problem(path: Path, thorough: bool) -> str | None:
         return None  # nothing that can be counted here; the library decides
     data = path if source is None else path.parent / source
     if not data.is_file():
-        return None if source and " " in source else f"its pixels are missing; expected {source}"
+        if source and " " in source:
+            return None
+        return f"its pixels are missing; expected {source}; {COPY_ANEW}"
     expected = math.prod(map(int, sizes)) * (bytes_each or 0)
     return packed_problem(data, 0 if source else header_bytes, expected, thorough)
 

@@ -138,10 +138,13 @@ def test_a_preview_shows_the_slice_as_the_faces_do(given, key):
     shown = np.rint(255 * np.clip((picture(grey, geometry, key.plane) + 160) / 400, 0, 1))
     if key.plane is not Plane.AXIAL:  # 3 mm from one row to the next, 1 mm between columns
         shown = np.repeat(shown, 3, axis=0)
+    larger = 400 // max(shown.shape)
+    shown = shown.repeat(larger, axis=0).repeat(larger, axis=1)
     file = folder / "previews" / f"{name_of(key)}.png"
     drawn = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(file)))
     np.testing.assert_array_equal(drawn, shown)
     assert drawn.max() > drawn.min()
+    assert 200 < max(drawn.shape) <= 400
 
 
 def test_grey_values_that_are_no_16_bit_numbers_stay_as_they_are(tmp_path):

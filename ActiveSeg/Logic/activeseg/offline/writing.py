@@ -31,6 +31,9 @@ from activeseg.report.thumbnails import grey_window
 
 __all__ = ["write_folder"]
 
+_PREVIEW_PIXELS = 400
+"""A smaller picture is enlarged up to this many on its longer side: a crop is seen by itself."""
+
 
 def write_folder(project: Project, batch: Batch, folder: Path, progress: Progress) -> None:
     """Write a batch as a folder that can be answered without this program.
@@ -128,6 +131,8 @@ def _write_grey(
     least = min(rows_mm, cols_mm)
     for axis, mm in enumerate((rows_mm, cols_mm)):  # a picture's pixels are square
         shown = np.repeat(shown, round(mm / least), axis=axis)
+    larger = max(1, _PREVIEW_PIXELS // max(shown.shape))
+    shown = shown.repeat(larger, axis=0).repeat(larger, axis=1)
     write_atomic(layout.preview(handed.name), grey_png(shown))
 
 

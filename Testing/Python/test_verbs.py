@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from activeseg.cli import main
 from activeseg.cohort import Cohort, Structure, read_image_file, take_slice
 from activeseg.cost import STANDARD
 from activeseg.errors import CohortError, ModelError, ProjectError
@@ -482,15 +483,21 @@ def test_the_estimate_is_about_volumes_and_structures(scored):
     assert found["estimated_dice_interval"] == [estimate["low"], estimate["high"]]
 
 
-def test_judged_proposals_are_counted_in_the_next_estimate(whole, tmp_path):
+def test_judged_proposals_are_counted_in_the_next_estimate(whole, tmp_path, capsys):
     project = copied(whole, tmp_path / "p")
     answer(project, seconds=60.0)
+    earlier = ", of the model of round 1\n"
+    assert main(["status", str(project.folder)]) == 0
+    assert earlier not in capsys.readouterr().out
     shown = [a.shown for a in project.all_annotations() if a.shown and a.shown["dice"]]
     assert shown
     assert all(each["round"] == 1 for each in shown)
     before = project.round(1).read_estimate()
     run_train(project, RECIPE, SILENT)
+    assert main(["status", str(project.folder)]) == 0
+    assert earlier in capsys.readouterr().out  # the new model has not been scored yet
     estimate = run_score(project, SCORING, SILENT).read_estimate()
+    assert project_status(project)["estimated_round"] == 2
     assert (before["judged"], before["minutes"], before["next_gain"]) == (0, 0, None)
     assert (estimate["round"], estimate["judged"]) == (2, len(shown))
     assert estimate["audited"] == 0  # entropy-band draws none by chance

@@ -160,7 +160,9 @@ def _dice_line(found: dict[str, Any]) -> str:
     if found["estimated_dice"] is None:
         return "no estimate yet"
     low, high = found["estimated_dice_interval"]
-    return f"{found['estimated_dice']:.2f} estimated ({low:.2f} to {high:.2f} in 9 of 10 cases)"
+    line = f"{found['estimated_dice']:.2f} estimated ({low:.2f} to {high:.2f} in 9 of 10 cases)"
+    of, trained = found["estimated_round"], found["last_trained_round"]
+    return line if trained is None or of >= trained else f"{line}, of the model of round {of}"
 
 
 def _worth_line(gain: dict[str, float] | None) -> str:

@@ -21,10 +21,11 @@ def project_status(project: Project) -> dict[str, Any]:
         replaced and withdrawn ones too; ``skipped`` are the keys that were put aside; ``round``
         is the latest batch's; ``early`` whether that was chosen before all was scored, so that it
         may change once; ``estimated_dice`` is the latest estimate (0 to 1) or null, with
-        its 90 % interval; ``next_gain`` is what ten more minutes are expected to bring (dice,
-        low, high) or null; ``trust`` is how far the expected Dice has earned to decide what is
-        asked for (0 to 1) or null; ``start`` is what is known of a
-        model that the project starts from, or null; ``next`` is what to type next.
+        its 90 % interval, and ``estimated_round`` the round of the model that it is of;
+        ``next_gain`` is what ten more minutes are expected to bring (dice, low, high) or null;
+        ``trust`` is how far the expected Dice has earned to decide what is asked for (0 to 1) or
+        null; ``start`` is what is known of a model that the project starts from, or null; ``next``
+        is what to type next.
 
     Raises:
         ProjectError: If a file of the project is damaged.
@@ -69,13 +70,15 @@ def project_status(project: Project) -> dict[str, Any]:
 def _estimate(project: Project) -> dict[str, Any]:
     """The latest round's estimate that there is."""
     found: dict[str, Any] = {}
+    round_number = None
     for files in reversed(project.rounds()):
         if files.estimate.is_file():
-            found = files.read_estimate()
+            found, round_number = files.read_estimate(), files.number
             break
     known = found.get("estimated_dice") is not None
     return {
         "estimated_dice": found["estimated_dice"] if known else None,
+        "estimated_round": round_number if known else None,
         "estimated_dice_interval": [found["low"], found["high"]] if known else None,
         "next_gain": found.get("next_gain"),
         "trust": found.get("trust"),

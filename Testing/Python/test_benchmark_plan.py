@@ -86,21 +86,21 @@ def test_an_unknown_arm_is_answered_with_those_there_are():
 # Budgets
 
 
-def test_six_batches_end_at_six_percent():
-    """Of 1756 minutes: 0.4 % are 7.0, 2 % are 35.1."""
+def test_six_batches_grow_to_a_seventh_of_it():
+    """Of 1756 minutes: 0.4 % are 7.0, 5.5 % are 96.6."""
     found = default_minutes(1756.0, 6, SHARES)
-    assert found == (7.0, 7.0, 12.3, 17.6, 26.3, 35.1)
-    assert sum(found) == pytest.approx(0.06 * 1756, rel=0.01)
+    assert found == (7.0, 14.0, 22.8, 35.1, 61.5, 96.6)
+    assert sum(found) == pytest.approx(0.135 * 1756, rel=0.01)
 
 
 def test_fewer_batches_are_the_first_ones_and_further_ones_like_the_last():
-    assert default_minutes(1000.0, 2, SHARES) == (4.0, 4.0)
-    assert default_minutes(1000.0, 8, SHARES)[5:] == (20.0, 20.0, 20.0)
+    assert default_minutes(1000.0, 2, SHARES) == (4.0, 8.0)
+    assert default_minutes(1000.0, 8, SHARES)[5:] == (55.0, 55.0, 55.0)
     assert default_minutes(439.0, 4, QUICK_SHARES) == (8.8, 8.8, 17.6, 35.1)
 
 
 def test_no_batch_is_next_to_nothing():
-    assert default_minutes(100.0, 6, SHARES) == (2.0,) * 6
+    assert default_minutes(50.0, 4, SHARES) == (2.0,) * 4
 
 
 def test_full_minutes_are_those_of_the_volumes(cohort):

@@ -41,7 +41,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         type=values.minutes_list,
         metavar="M[,M]",
         help="budget of every batch, or of each, the first one before any model; default: 0.4, "
-        "0.4, 0.7, 1, 1.5 and 2 %% of what drawing the whole pool takes, 2 minutes at the least",
+        "0.8, 1.3, 2, 3.5 and 5.5 %% of what drawing the whole pool takes, 2 minutes at the least",
     )
     parser.add_argument(
         "--pool", type=values.positive, metavar="N", help="volumes to choose from; default: 60 %%"

@@ -129,10 +129,9 @@ def _write_grey(
     shown = np.rint(255 * np.clip((turned - low) / max(high - low, 1e-6), 0, 1)).astype(np.uint8)
     rows_mm, cols_mm = picture_spacing(geometry, key.plane)
     least = min(rows_mm, cols_mm)
-    for axis, mm in enumerate((rows_mm, cols_mm)):  # a picture's pixels are square
-        shown = np.repeat(shown, round(mm / least), axis=axis)
-    larger = max(1, _PREVIEW_PIXELS // max(shown.shape))
-    shown = shown.repeat(larger, axis=0).repeat(larger, axis=1)
+    down, across = round(rows_mm / least), round(cols_mm / least)  # a picture's pixels are square
+    larger = max(1, _PREVIEW_PIXELS // max(down * shown.shape[0], across * shown.shape[1]))
+    shown = shown.repeat(larger * down, axis=0).repeat(larger * across, axis=1)
     write_atomic(layout.preview(handed.name), grey_png(shown))
 
 

@@ -140,15 +140,16 @@ def test_value_goes_from_typical_to_uncertain_as_the_estimate_earns_trust() -> N
     # Slices 0 and 10 of a volume: typical and of gain 1, odd and of gain 2.
     for trust in (0.0, 0.4, 1.0):
         weight = trust * MOST_WEIGHT
-        odd = 0.2 ** (1 - weight) * 2.0**weight
+        odd = math.sqrt(0.2) ** (1 - weight) * 2.0**weight
         found = auto_value(typical_pool(trust))[0, [60, 70]]
         assert found.tolist() == pytest.approx([1.0, odd])
 
 
 def test_value_is_of_each_structure_that_is_expected() -> None:
-    # The first is shown three times as fully as usual, the second hardly, so it is not expected.
-    pool = pool_of([Slice("a", 0, shown=(3.0, 0.01)), Slice("b", 0, shown=(0.4, 0.5))])
-    assert auto_value(pool).tolist() == [pytest.approx([3.0, 0.4]), pytest.approx([0.0, 0.5])]
+    # The first is shown four times as fully as usual, so its contour is twice as long; the second
+    # hardly, so it is not expected.
+    pool = pool_of([Slice("a", 0, shown=(4.0, 0.01)), Slice("b", 0, shown=(0.36, 0.49))])
+    assert auto_value(pool).tolist() == [pytest.approx([2.0, 0.6]), pytest.approx([0.0, 0.7])]
 
 
 def test_volumes_that_answered_count_less() -> None:

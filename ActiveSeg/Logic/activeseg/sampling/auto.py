@@ -103,12 +103,14 @@ def auto(pool: Pool, budget_s: float, rng: np.random.Generator, *, parts: Parts 
 def auto_value(pool: Pool, parts: Parts = WHOLE) -> Floats:
     """What each slice is worth to each structure, `[structures, N]`.
 
-    shown^(1 - w) x gain^w x what annotated neighbours leave of it / (1 + visits), and nothing
-    where the structure is not expected. Slices that show much of a structure teach most for their
-    minutes, by far (docs/experiments.md). The first estimates are poor; the weight w of the
-    expected gain grows with the trust that they earn (`Scored.trust`; budget-adaptive choice,
-    after Hacohen et al., ICML 2022: typical first, uncertain later). Volumes that have answered
-    slices already count less, because slices of many volumes teach more.
+    sqrt(shown)^(1 - w) x gain^w x what annotated neighbours leave of it / (1 + visits), and
+    nothing where the structure is not expected. Slices that show much of a structure teach most
+    for their minutes, but not as much more as their area says: the square root of it goes with
+    the length of the contour, which is what a slice teaches and what its correction costs
+    (docs/experiments.md). The first estimates are poor; the weight w of the expected gain grows
+    with the trust that they earn (`Scored.trust`; budget-adaptive choice, after Hacohen et al.,
+    ICML 2022: typical first, uncertain later). Volumes that have answered slices already count
+    less, because slices of many volumes teach more.
 
     Without `parts.coverage` the value is gain^w with the full w.
 
@@ -124,7 +126,8 @@ def auto_value(pool: Pool, parts: Parts = WHOLE) -> Floats:
     count = np.array([answered[name] for name in pool.volumes], dtype=np.float64)[pool.volume]
     visits = count / _together(pool, parts)
     worth = scored.gain**weight * left_by_annotated(pool) / (1.0 + visits)
-    value: Floats = (scored.shown * expected) ** (1.0 - weight) * worth
+    contour = np.sqrt(scored.shown * expected)
+    value: Floats = contour ** (1.0 - weight) * worth
     return value
 
 

@@ -29,8 +29,9 @@ from activeseg.keys import SliceKey
 from activeseg.loop.evaluation import evaluate
 from activeseg.loop.split import only, split
 from activeseg.model.inference import SliceModel
+from activeseg.model.propagation import propagated
 from activeseg.model.scan import axis_of
-from activeseg.model.slices import LabelledSlice, labelled_slice
+from activeseg.model.slices import LabelledSlice
 from activeseg.model.training import Recipe, train
 from activeseg.progress import Silent
 from activeseg.project.feature_cache import user_cache
@@ -144,7 +145,7 @@ def _labelled(
     index = geometry.canonical_index(key.plane, key.index)
     label = geometry.to_canonical(pool.read_label(key.volume))
     channels = channel_table(structures)[label.take(index, axis_of(key.plane))]
-    return labelled_slice(scan, key.plane, index, channels, pixel_mm)
+    return propagated(scan, key.plane, index, channels, pixel_mm)
 
 
 def _print_table(a: argparse.Namespace, done: list[dict[str, Any]]) -> None:

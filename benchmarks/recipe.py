@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from unittest.mock import patch
 
@@ -21,15 +21,17 @@ import numpy as np
 from torch import nn
 
 from activeseg.cohort import Cohort, open_cohort
+from activeseg.keys import Plane, SliceKey
 from activeseg.loop.evaluation import evaluate
-from activeseg.loop.full import pool_slices
 from activeseg.loop.split import only, split
 from activeseg.model.inference import SliceModel
 from activeseg.model.network import NetworkConfig, Weights, build
-from activeseg.model.slices import LabelledSlice
+from activeseg.model.propagation import MOST_SLICES, propagated
+from activeseg.model.scan import axis_of
+from activeseg.model.slices import LabelledSlice, labelled_slice
 from activeseg.model.training import Recipe, train
 from activeseg.progress import Silent
-from activeseg.project.scans import cohort_network
+from activeseg.project.scans import channel_table, cohort_network, scan_of
 
 
 def main() -> None:
@@ -39,15 +41,16 @@ def main() -> None:
     pool_ids, test_ids = split(cohort, a.seed, a.pool, a.test)
     pool, test = only(cohort, pool_ids), only(cohort, test_ids)
     config = cohort_network(pool, "auto")
-    order = _drawn(pool, config, a.seed)
+    order = _drawn(pool, a.seed)
     weights: Weights | None = None
     with patch("activeseg.model.training.build", _with_norm(a.norm)):
         for number, count in enumerate(int(each) for each in a.slices.split(",")):
             recipe = Recipe(steps=a.steps, batch=a.batch, learning_rate=a.rate)
             recipe = recipe if weights is None else recipe.going_on()
-            start = time.process_time()
             seed = a.seed + 7919 * number
-            trained = train(order[:count], config, recipe, seed, Silent(), weights)
+            slices = _taught(pool, order[:count], config, not a.alone)
+            start = time.process_time()
+            trained = train(slices, config, recipe, seed, Silent(), weights)
             seconds = time.process_time() - start
             if not a.fresh:
                 weights = trained.network.state_dict()
@@ -69,6 +72,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=Recipe().batch)
     parser.add_argument("--rate", type=float, default=Recipe().learning_rate)
     parser.add_argument("--norm", choices=("batch", "instance"), default="batch")
+    parser.add_argument("--alone", action="store_true", help="without propagation")
     parser.add_argument("--fresh", action="store_true", help="each from fresh weights")
     parser.add_argument("--pool", type=int, default=30)
     parser.add_argument("--test", type=int, default=15)
@@ -76,19 +80,46 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _drawn(pool: Cohort, config: NetworkConfig, seed: int) -> list[LabelledSlice]:
+def _drawn(pool: Cohort, seed: int) -> list[SliceKey]:
     """All slices of the pool that show a structure, in the order in which they are taken."""
     rng = np.random.default_rng(100 + seed)
-    turns: list[tuple[int, int, LabelledSlice]] = []
+    values = [structure.value for structure in pool.structures]
+    turns: list[tuple[int, int, SliceKey]] = []
     for number, volume in enumerate(pool.volumes):
-        every = pool_slices(only(pool, [volume.id]), config, "auto", Silent())
-        shown = [each for each in every if bool((each.label > 1).any())]
+        geometry = volume.geometry
+        there = np.isin(geometry.to_canonical(pool.read_label(volume.id)), values)
+        shown = [
+            SliceKey(volume.id, plane, int(index))
+            for plane in geometry.planes("auto")
+            for index in np.flatnonzero(there.any(axis=_others(plane)))
+        ]
         turns += [
             (turn, number, shown[k]) for turn, k in enumerate(rng.permutation(len(shown)).tolist())
         ]
     places = rng.permutation(len(pool.volumes))
     turns.sort(key=lambda each: (each[0], places[each[1]]))
     return [each for _, _, each in turns]
+
+
+def _others(plane: Plane) -> tuple[int, ...]:
+    """The axes within a slice of a canonical array."""
+    return tuple(axis for axis in range(3) if axis != axis_of(plane))
+
+
+def _taught(
+    pool: Cohort, keys: Sequence[SliceKey], config: NetworkConfig, propagation: bool
+) -> list[LabelledSlice]:
+    """Slices (canonical index) with their reference labels, as a project's training has them."""
+    taught = propagated if propagation and len(keys) <= MOST_SLICES else labelled_slice
+    channel_of = channel_table(config.structures)
+    found: dict[SliceKey, LabelledSlice] = {}
+    for volume in sorted({key.volume for key in keys}):
+        scan = scan_of(pool, volume, "auto")
+        label = pool.volume(volume).geometry.to_canonical(pool.read_label(volume))
+        for key in (each for each in keys if each.volume == volume):
+            channels = channel_of[label.take(key.index, axis_of(key.plane))]
+            found[key] = taught(scan, key.plane, key.index, channels, config.pixel_mm)
+    return [found[key] for key in keys]
 
 
 def _with_norm(norm: str) -> Callable[[NetworkConfig], nn.Module]:

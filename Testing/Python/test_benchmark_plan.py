@@ -67,13 +67,18 @@ def test_every_strategy_is_an_arm_and_the_reference_is_the_default_one():
     assert {*QUICK, *HEADLINE, *RIVALS} <= set(ARMS)
 
 
-def test_peers_are_scored_as_they_were_published_and_an_ablation_is_shown_nothing():
+def test_peers_are_scored_as_they_were_published():
     assert arm("clasp-pe").scoring == Scoring(samples="snapshots")
     assert Recipe().members + 1 == 5
     assert arm("volume-epistemic").scoring == Scoring(samples="full-dropout", passes=10)
-    bare = arm("activeseg-no-proposals")
-    assert (bare.strategy, bare.proposals) == (DEFAULT_STRATEGY, False)
+
+
+def test_an_ablation_is_shown_nothing_and_another_propagates_nothing():
+    bare, alone = arm("activeseg-no-proposals"), arm("activeseg-no-propagation")
+    assert (bare.strategy, bare.proposals, bare.propagation) == (DEFAULT_STRATEGY, False, True)
+    assert (alone.strategy, alone.proposals, alone.propagation) == (DEFAULT_STRATEGY, True, False)
     assert all(each.proposals for each in ARMS.values() if each != bare)
+    assert all(each.propagation for each in ARMS.values() if each != alone)
 
 
 def test_an_unknown_arm_is_answered_with_those_there_are():

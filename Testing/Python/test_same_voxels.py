@@ -201,7 +201,7 @@ def test_label_and_image_of_a_training_slice_belong_together(name, tmp_path):
         for index in range(truth.shape[axis]):
             project.accept(SliceKey("one", plane, index), mask.take(index, axis=axis), "ada")
     config = cohort_network(cohort, "all")
-    slices = annotated_slices(project, project.annotations(), config, SILENT)
+    slices = annotated_slices(project, project.annotations(), config, SILENT, True)
     shown = 0
     for key, each in slices.items():
         wanted = mask.take(key.index, axis=native_axis(geometry, key.plane))

@@ -28,6 +28,7 @@ from activeseg.project import (
     annotate,
     learning,
     project_status,
+    scans,
     scoring,
     what_was_shown,
 )
@@ -299,6 +300,24 @@ def test_whole_rounds_repeat_with_the_seed(cohort, whole, tmp_path):
     other, other_batch = loop(tmp_path / "other", 6)
     assert any(not torch.equal(before[name], value) for name, value in weights(other).items())
     assert keys_of(other_batch) != keys_of(batch)
+
+
+@pytest.mark.parametrize(("propagation", "most"), [(True, 100), (True, 1), (False, 100)])
+def test_few_slices_say_what_holds_beside_them(tmp_path, monkeypatch, propagation, most):
+    monkeypatch.setattr(scans, "MOST_SLICES", most)
+    project = new_project(tmp_path / "p", write_tiny_cohort(tmp_path / "cohort", volumes=2))
+    learned = []
+
+    def train(slices, config, *others):
+        learned.extend(slices)
+        return Trained(build(config), ())
+
+    monkeypatch.setattr(learning, "train", train)
+    for volume in project.cohort.volumes:
+        mask = take_slice(project.cohort.read_label(volume.id), volume.geometry, Plane.AXIAL, 4)
+        project.accept(SliceKey(volume.id, Plane.AXIAL, 4), mask, "ada")
+    run_train(project, replace(RECIPE, propagation=propagation), SILENT)
+    assert [len(each.beside) for each in learned] == [2 * (propagation and most > 1)] * 2
 
 
 def test_every_annotated_slice_is_learned_from(tmp_path, monkeypatch):

@@ -29,18 +29,21 @@ class Arm:
         strategy: Name of the strategy (`activeseg.sampling.strategy`).
         scoring: How slices are scored; the samples decide what a strategy sees.
         proposals: Whether the clinician is shown what the model proposes.
+        propagation: Whether slices say what holds for those beside them (`Recipe.propagation`).
     """
 
     name: str
     strategy: str
     scoring: Scoring = field(default_factory=Scoring)
     proposals: bool = True
+    propagation: bool = True
 
 
 _SPECIAL = (
     Arm(REFERENCE, DEFAULT_STRATEGY),
     # An ablation: the strategy expects corrections until the logged minutes have taught it.
     Arm(f"{REFERENCE}-no-proposals", DEFAULT_STRATEGY, proposals=False),
+    Arm(f"{REFERENCE}-no-propagation", DEFAULT_STRATEGY, propagation=False),
     # ClaSP PE's mean is over 5 snapshots (the network and the members kept on its way), MONAI
     # Label's over 10 passes.
     Arm("clasp-pe", "clasp-pe", Scoring(samples="snapshots")),

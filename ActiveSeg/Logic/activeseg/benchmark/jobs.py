@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -67,7 +68,7 @@ def _arm_plan(plan: BenchmarkPlan, folders: Folders, arm: Arm, seed: int) -> Arm
         minutes=plan.minutes,
         plane_policy=plan.plane_policy,
         seed=seed,
-        recipe=plan.recipe,
+        recipe=replace(plan.recipe, propagation=arm.propagation),
         scoring=arm.scoring,
         proposals=arm.proposals,
     )

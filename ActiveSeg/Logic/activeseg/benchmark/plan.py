@@ -75,6 +75,7 @@ class BenchmarkPlan:
                 "strategy": each.strategy,
                 "scoring": asdict(each.scoring),
                 "proposals": each.proposals,
+                "propagation": each.propagation,
             }
             for each in self.arms
         }

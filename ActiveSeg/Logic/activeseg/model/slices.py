@@ -35,6 +35,9 @@ IGNORED = 255
 SAME_SIZE = 0.1
 """A pixel size within this part of the working size is taken as it is, without resampling."""
 
+BESIDE_SHARE = 0.5
+"""The share of the patches of a slice that are taken from the slices beside it, where there are."""
+
 MOST_PIXELS = 192
 """Working slices have about this many rows and columns at the most."""
 
@@ -46,10 +49,12 @@ class LabelledSlice:
     Attributes:
         image: `[3 * channels + PLACES, H, W]`, half precision: what `Scan.seen` gives.
         label: `[1, H, W]`, bytes: 0 not known, 1 background, 1 + n the n-th structure.
+        beside: The slices next to it, with what its label says of them (`propagation`).
     """
 
     image: torch.Tensor
     label: torch.Tensor
+    beside: tuple[LabelledSlice, ...] = ()
 
 
 def working_pixel_mm(slices: Sequence[tuple[tuple[int, int], tuple[float, float]]]) -> float:
@@ -120,7 +125,8 @@ class Window(NamedTuple):
 class Sampler:
     """Draws training patches so that every class is seen as often as any other.
 
-    A class is drawn first, then a slice that shows it, then a pixel of it that the patch holds.
+    A class is drawn first, then a slice that shows it, then that or one beside it, then a pixel of
+    the class that the patch holds.
     Uniform sampling of slices leaves small structures unlearned (docs/experiments.md).
 
     Args:
@@ -146,7 +152,7 @@ class Sampler:
         """Where to take one patch from; it may reach beyond the far edges of a small slice."""
         value = self._classes[self._rng.integers(len(self._classes))]
         among = self._shown[value]
-        chosen = self._slices[among[self._rng.integers(len(among))]]
+        chosen = self._or_beside(self._slices[among[self._rng.integers(len(among))]], value)
         places = torch.nonzero(chosen.label[0] == value)
         row, column = places[self._rng.integers(len(places))].tolist()
         return Window(
@@ -154,6 +160,13 @@ class Sampler:
             self._around(row, chosen.label.shape[1], self.patch[0]),
             self._around(column, chosen.label.shape[2], self.patch[1]),
         )
+
+    def _or_beside(self, own: LabelledSlice, value: int) -> LabelledSlice:
+        """The slice itself or one beside it, if that is known to show the class."""
+        if not own.beside or self._rng.random() >= BESIDE_SHARE:
+            return own
+        other = own.beside[self._rng.integers(len(own.beside))]
+        return other if bool((other.label == value).any()) else own
 
     def _around(self, pixel: int, length: int, size: int) -> float:
         """The centre of a window that holds `pixel`, rather in its middle half than at its edge."""

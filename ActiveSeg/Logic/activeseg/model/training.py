@@ -49,6 +49,8 @@ class Recipe:
         weight_decay: Of AdamW.
         side_weight: How much the side outputs weigh in the loss, against 1 of the main one.
         members: How many sets of earlier weights are kept, evenly from half way on.
+        propagation: Whether few annotated slices also say what holds for the slices beside them
+            (`activeseg.model.propagation`).
     """
 
     steps: int = 1200
@@ -58,6 +60,7 @@ class Recipe:
     weight_decay: float = 1e-4
     side_weight: float = 0.25
     members: int = 4
+    propagation: bool = True
 
     def going_on(self) -> Recipe:
         """For a model that goes on from the round before: smaller steps."""

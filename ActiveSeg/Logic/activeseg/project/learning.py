@@ -121,7 +121,7 @@ def _trained(
     if project.start is not None:
         project.start.verify()
     start = start_weights(project.model if before is None else str(before.model), config)
-    slices = annotated_slices(project, annotations, config, progress)
+    slices = annotated_slices(project, annotations, config, progress, recipe.propagation)
     training = [slices[key] for key in sorted(slices)]
     return train(training, config, recipe, seed, progress, start, tuning.part, device)
 

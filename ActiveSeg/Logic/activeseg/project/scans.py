@@ -10,6 +10,7 @@ import numpy.typing as npt
 from activeseg.cohort import Cohort, Geometry
 from activeseg.keys import SliceKey
 from activeseg.model.network import NetworkConfig
+from activeseg.model.propagation import MOST_SLICES, propagated
 from activeseg.model.protocol import SegmentationModel
 from activeseg.model.scan import CHANNELS, Scan, axis_of, grey_scan, make_scan
 from activeseg.model.slices import LabelledSlice, labelled_slice, working_pixel_mm
@@ -90,8 +91,12 @@ def annotated_slices(
     annotations: Mapping[SliceKey, Annotation],
     config: NetworkConfig,
     progress: Progress,
+    propagation: bool,
 ) -> dict[SliceKey, LabelledSlice]:
     """Every annotated slice with its label, each volume read once and let go again.
+
+    With propagation, few of them come with what they say of the slices beside them
+    (`model.propagation`).
 
     Raises:
         CohortError, ProjectError: If an image or an accepted mask cannot be read.
@@ -100,6 +105,8 @@ def annotated_slices(
     for key in annotations:
         by_volume.setdefault(key.volume, []).append(key)
     channel_of = channel_table(config.structures)
+    few = len(annotations) <= MOST_SLICES
+    taught = propagated if propagation and few else labelled_slice
     found: dict[SliceKey, LabelledSlice] = {}
     with progress.stage("Reading annotated slices", len(by_volume)) as stage:
         for volume, keys in by_volume.items():
@@ -108,9 +115,7 @@ def annotated_slices(
             for key in keys:
                 mask = canonical_slice(project.read_annotation(annotations[key]), geometry, key)
                 index = geometry.canonical_index(key.plane, key.index)
-                found[key] = labelled_slice(
-                    scan, key.plane, index, channel_of[mask], config.pixel_mm
-                )
+                found[key] = taught(scan, key.plane, index, channel_of[mask], config.pixel_mm)
             stage.advance()
     return found
 

@@ -4,10 +4,10 @@ Of the arms that METHODS names, `random`, `strided`, `foreground-random`, `entro
 `volume-epistemic`, `worst-dice` and `typiclust` are strategies for people too
 (`strategies.STRATEGIES`), and CoreSet is offered to them as `farthest-first`.
 
-Two ablations are no choice of slices and so have no name here. Without *propagation* the network
-learns from the annotated slices alone: that is a matter of the training recipe. Without
-*proposals* every slice is drawn from nothing: that is a matter of what a benchmark's simulated
-clinician is shown.
+Two ablations are no choice of slices and so have no name here, but in `activeseg.benchmark.arms`.
+Without *propagation* the network learns from the annotated slices alone: that is a matter of the
+training recipe. Without *proposals* every slice is drawn from nothing: that is a matter of what a
+benchmark's simulated clinician is shown.
 """
 
 from __future__ import annotations

@@ -22,22 +22,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from activeseg.cohort import Cohort, open_cohort, take_slice
 from activeseg.cost import STANDARD, answer_seconds
-from activeseg.keys import SliceKey
+from activeseg.keys import Plane, SliceKey
 from activeseg.loop.evaluation import evaluate
 from activeseg.loop.split import only, split
 from activeseg.model.inference import SliceModel
 from activeseg.model.propagation import propagated
-from activeseg.model.scan import axis_of
-from activeseg.model.slices import LabelledSlice
+from activeseg.model.scan import Scan, axis_of
+from activeseg.model.slices import labelled_slice
 from activeseg.model.training import Recipe, train
 from activeseg.progress import Silent
 from activeseg.project.feature_cache import user_cache
 from activeseg.project.offer import fresh_offer
 from activeseg.project.scans import channel_table, cohort_network, scan_of
 from activeseg.sampling import strategy
+
+_JOB = ("strategy", "minutes", "seed", "propagation")
 
 SPARE = 1.25
 """Of the minutes there are, so many are asked for: expected minutes are a guess."""
@@ -47,13 +50,16 @@ def main() -> None:
     """Run what is missing and print the table."""
     a = _arguments()
     jobs = [
-        {"strategy": name, "minutes": minutes, "seed": seed}
+        {"strategy": name, "minutes": minutes, "seed": seed, "propagation": not a.alone}
         for seed in range(a.seeds)
         for minutes in a.minutes
         for name in a.strategies
     ]
-    done = [json.loads(line) for line in a.out.read_text().splitlines()] if a.out.is_file() else []
-    known = [{key: each[key] for key in ("strategy", "minutes", "seed")} for each in done]
+    lines = a.out.read_text().splitlines() if a.out.is_file() else []
+    # Lines that do not say are of before there was propagation.
+    told = [{"propagation": False} | json.loads(line) for line in lines]
+    done = [each for each in told if each["propagation"] is not a.alone]
+    known = [{key: each[key] for key in _JOB} for each in done]
     waiting = [job for job in jobs if job not in known]
     spawned = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(a.processes, mp_context=spawned) as pool:
@@ -76,6 +82,7 @@ def _arguments() -> argparse.Namespace:
         "--strategies", type=_names, default=("one-shot", "random", "strided", "coreset")
     )
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--alone", action="store_true", help="without propagation")
     parser.add_argument("--pool", type=int, default=None)
     parser.add_argument("--test", type=int, default=None)
     parser.add_argument("--steps", type=int, default=Recipe().steps)
@@ -92,7 +99,8 @@ def _run(a: argparse.Namespace, job: dict[str, Any]) -> dict[str, Any]:
     pool = only(cohort, pool_ids)
     keys, spent = _answered(pool, job)
     config = cohort_network(pool, "auto")
-    slices = [_labelled(pool, key, config.structures, config.pixel_mm) for key in keys]
+    taught = labelled_slice if a.alone else propagated
+    slices = [taught(*_read(pool, key, config.structures), config.pixel_mm) for key in keys]
     shown = [bool((each.label > 1).any()) for each in slices]
     trained = train(slices, config, Recipe(steps=a.steps), seed, Silent())
     model = SliceModel(trained.network, config)
@@ -137,15 +145,15 @@ def _minutes(pool: Cohort, key: SliceKey, structures: list[int], first: bool) ->
     return answer_seconds(None, wanted, structures, spacing, STANDARD, first).seconds / 60
 
 
-def _labelled(
-    pool: Cohort, key: SliceKey, structures: tuple[int, ...], pixel_mm: float
-) -> LabelledSlice:
-    """A slice with its reference label."""
+def _read(
+    pool: Cohort, key: SliceKey, structures: tuple[int, ...]
+) -> tuple[Scan, Plane, int, npt.NDArray[np.uint8]]:
+    """A slice's scan, plane, canonical index and reference label."""
     geometry, scan = pool.volume(key.volume).geometry, scan_of(pool, key.volume, "auto")
     index = geometry.canonical_index(key.plane, key.index)
     label = geometry.to_canonical(pool.read_label(key.volume))
     channels = channel_table(structures)[label.take(index, axis_of(key.plane))]
-    return propagated(scan, key.plane, index, channels, pixel_mm)
+    return scan, key.plane, index, channels
 
 
 def _print_table(a: argparse.Namespace, done: list[dict[str, Any]]) -> None:

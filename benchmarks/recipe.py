@@ -2,6 +2,7 @@
 
     python benchmarks/recipe.py --cohort DIR --slices 12,26,45,75,120 --steps 600
     python benchmarks/recipe.py --cohort DIR --slices 80 --steps 600 --norm instance
+    python benchmarks/recipe.py --cohort DIR --slices 12,26,61,129 --last-steps 1200,6000
 
 Trains on random slices of the pool's volumes that show a structure (their reference labels, no
 simulated clinician), a slice of every volume before a second of any, and prints the mean Dice on
@@ -22,7 +23,7 @@ from torch import nn
 
 from activeseg.cohort import Cohort, open_cohort
 from activeseg.keys import Plane, SliceKey
-from activeseg.loop.evaluation import evaluate
+from activeseg.loop.evaluation import Quality, evaluate
 from activeseg.loop.split import only, split
 from activeseg.model.inference import SliceModel
 from activeseg.model.network import NetworkConfig, Weights, build
@@ -44,31 +45,30 @@ def main() -> None:
     order = _drawn(pool, a.seed)
     weights: Weights | None = None
     with patch("activeseg.model.training.build", _with_norm(a.norm)):
-        for number, count in enumerate(int(each) for each in a.slices.split(",")):
-            recipe = Recipe(steps=a.steps, batch=a.batch, learning_rate=a.rate)
-            recipe = recipe if weights is None else recipe.going_on()
-            seed = a.seed + 7919 * number
+        for number, count in enumerate(a.slices):
             slices = _taught(pool, order[:count], config, not a.alone)
-            start = time.process_time()
-            trained = train(slices, config, recipe, seed, Silent(), weights)
-            seconds = time.process_time() - start
-            if not a.fresh:
-                weights = trained.network.state_dict()
-            quality = evaluate(SliceModel(trained.network, config), test, "auto", Silent())
-            print(
-                f"{min(count, len(order))} slices, {recipe.steps} steps, {seconds:.0f} s: "
-                f"Dice {quality.dice:.3f} ("
-                + " ".join(f"{n} {v:.3f}" for n, v in quality.structures.items() if v is not None)
-                + ")",
-                flush=True,
-            )
+            last = number == len(a.slices) - 1
+            before = weights
+            for steps in a.last_steps if last and a.last_steps else (a.steps,):
+                recipe = Recipe(steps=steps, batch=a.batch, learning_rate=a.rate)
+                recipe = recipe if before is None else recipe.going_on()
+                start = time.process_time()
+                trained = train(slices, config, recipe, a.seed + 7919 * number, Silent(), before)
+                seconds = time.process_time() - start
+                if not a.fresh:
+                    weights = trained.network.state_dict()
+                quality = evaluate(SliceModel(trained.network, config), test, "auto", Silent())
+                print(f"{len(slices)} slices, {steps} steps, {seconds:.0f} s: {_told(quality)}")
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cohort", type=Path, required=True)
-    parser.add_argument("--slices", default="80", help="one number or several, ascending")
+    parser.add_argument("--slices", type=_numbers, default=(80,), help="one or several, ascending")
     parser.add_argument("--steps", type=int, default=Recipe().steps)
+    parser.add_argument(
+        "--last-steps", type=_numbers, help="the last model, with each of these from the one before"
+    )
     parser.add_argument("--batch", type=int, default=Recipe().batch)
     parser.add_argument("--rate", type=float, default=Recipe().learning_rate)
     parser.add_argument("--norm", choices=("batch", "instance"), default="batch")
@@ -78,6 +78,16 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--test", type=int, default=15)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(each) for each in text.split(","))
+
+
+def _told(quality: Quality) -> str:
+    """Mean Dice, and that of each structure."""
+    known = [f"{name} {v:.4f}" for name, v in quality.structures.items() if v is not None]
+    return f"Dice {quality.dice:.4f} ({' '.join(known)})"
 
 
 def _drawn(pool: Cohort, seed: int) -> list[SliceKey]:

@@ -30,9 +30,8 @@ from activeseg.keys import Plane, SliceKey
 from activeseg.loop.evaluation import evaluate
 from activeseg.loop.split import only, split
 from activeseg.model.inference import SliceModel
-from activeseg.model.propagation import propagated
+from activeseg.model.propagation import taught
 from activeseg.model.scan import Scan, axis_of
-from activeseg.model.slices import labelled_slice
 from activeseg.model.training import Recipe, train
 from activeseg.progress import Silent
 from activeseg.project.feature_cache import user_cache
@@ -99,8 +98,8 @@ def _run(a: argparse.Namespace, job: dict[str, Any]) -> dict[str, Any]:
     pool = only(cohort, pool_ids)
     keys, spent = _answered(pool, job)
     config = cohort_network(pool, "auto")
-    taught = labelled_slice if a.alone else propagated
-    slices = [taught(*_read(pool, key, config.structures), config.pixel_mm) for key in keys]
+    make = taught(len(keys), job["propagation"])
+    slices = [make(*_read(pool, key, config.structures), config.pixel_mm) for key in keys]
     shown = [bool((each.label > 1).any()) for each in slices]
     trained = train(slices, config, Recipe(steps=a.steps), seed, Silent())
     model = SliceModel(trained.network, config)

@@ -27,9 +27,9 @@ from activeseg.loop.evaluation import Quality, evaluate
 from activeseg.loop.split import only, split
 from activeseg.model.inference import SliceModel
 from activeseg.model.network import NetworkConfig, Weights, build
-from activeseg.model.propagation import MOST_SLICES, propagated
+from activeseg.model.propagation import taught
 from activeseg.model.scan import axis_of
-from activeseg.model.slices import LabelledSlice, labelled_slice
+from activeseg.model.slices import LabelledSlice
 from activeseg.model.training import Recipe, train
 from activeseg.progress import Silent
 from activeseg.project.scans import channel_table, cohort_network, scan_of
@@ -58,7 +58,8 @@ def main() -> None:
                 if not a.fresh:
                     weights = trained.network.state_dict()
                 quality = evaluate(SliceModel(trained.network, config), test, "auto", Silent())
-                print(f"{len(slices)} slices, {steps} steps, {seconds:.0f} s: {_told(quality)}")
+                told = f"{len(slices)} slices, {steps} steps, {seconds:.0f} s: {_told(quality)}"
+                print(told, flush=True)
 
 
 def _arguments() -> argparse.Namespace:
@@ -120,7 +121,7 @@ def _taught(
     pool: Cohort, keys: Sequence[SliceKey], config: NetworkConfig, propagation: bool
 ) -> list[LabelledSlice]:
     """Slices (canonical index) with their reference labels, as a project's training has them."""
-    taught = propagated if propagation and len(keys) <= MOST_SLICES else labelled_slice
+    make = taught(len(keys), propagation)
     channel_of = channel_table(config.structures)
     found: dict[SliceKey, LabelledSlice] = {}
     for volume in sorted({key.volume for key in keys}):
@@ -128,7 +129,7 @@ def _taught(
         label = pool.volume(volume).geometry.to_canonical(pool.read_label(volume))
         for key in (each for each in keys if each.volume == volume):
             channels = channel_of[label.take(key.index, axis_of(key.plane))]
-            found[key] = taught(scan, key.plane, key.index, channels, config.pixel_mm)
+            found[key] = make(scan, key.plane, key.index, channels, config.pixel_mm)
     return [found[key] for key in keys]
 
 

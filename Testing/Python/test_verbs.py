@@ -17,6 +17,7 @@ from activeseg.cost import STANDARD
 from activeseg.errors import CohortError, ModelError, ProjectError
 from activeseg.keys import Plane, SliceKey
 from activeseg.minutes import MinutesModel, Work
+from activeseg.model import propagation as propagation_module
 from activeseg.model.inference import SliceModel
 from activeseg.model.network import build, load
 from activeseg.model.stored import likeliest
@@ -28,7 +29,6 @@ from activeseg.project import (
     annotate,
     learning,
     project_status,
-    scans,
     scoring,
     what_was_shown,
 )
@@ -304,7 +304,7 @@ def test_whole_rounds_repeat_with_the_seed(cohort, whole, tmp_path):
 
 @pytest.mark.parametrize(("propagation", "most"), [(True, 100), (True, 1), (False, 100)])
 def test_few_slices_say_what_holds_beside_them(tmp_path, monkeypatch, propagation, most):
-    monkeypatch.setattr(scans, "MOST_SLICES", most)
+    monkeypatch.setattr(propagation_module, "MOST_SLICES", most)
     project = new_project(tmp_path / "p", write_tiny_cohort(tmp_path / "cohort", volumes=2))
     learned = []
 

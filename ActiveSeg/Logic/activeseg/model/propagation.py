@@ -8,6 +8,7 @@ the less it adds (docs/experiments.md), so from many on nothing is propagated.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -17,9 +18,9 @@ from scipy.ndimage import distance_transform_edt
 
 from activeseg.keys import Plane
 from activeseg.model.scan import Scan, axis_of
-from activeseg.model.slices import LabelledSlice, labelled_slice
+from activeseg.model.slices import LabelledSlice, labelled_slice, slice_image
 
-__all__ = ["MOST_SLICES", "propagated"]
+__all__ = ["propagated", "taught"]
 
 MOST_SLICES = 100
 """Of more annotated slices than this none says anything of its neighbours."""
@@ -29,19 +30,18 @@ SLOPE = 1.5
 are as near to an edge are not known in the neighbour."""
 
 
+def taught(count: int, propagation: bool) -> Callable[..., LabelledSlice]:
+    """What makes training data of each of so many slices: `propagated` or `labelled_slice`."""
+    return propagated if propagation and count <= MOST_SLICES else labelled_slice
+
+
 def propagated(
     scan: Scan, plane: Plane, index: int, channels: npt.NDArray[np.uint8], target_mm: float
 ) -> LabelledSlice:
     """`labelled_slice`, with what it says of the slice on each side, about a working pixel away.
 
-    A slice without any structure says nothing: the next one may be where a structure begins.
-
-    Args:
-        scan: The scan.
-        plane: The plane of the slice.
-        index: Its canonical index.
-        channels: `[H, W]` output channel of each pixel (0 background), canonical orientation.
-        target_mm: The network's pixel size.
+    A slice without any structure says nothing: the next one may be where a structure begins. The
+    arguments are those of `labelled_slice`.
     """
     own = labelled_slice(scan, plane, index, channels, target_mm)
     if not channels.any():
@@ -52,7 +52,7 @@ def propagated(
     label = _away_from_edges(own.label, SLOPE * away * thickness / target_mm)
     last = scan.stored_shape[axis] - 1
     beside = tuple(
-        LabelledSlice(labelled_slice(scan, plane, other, channels, target_mm).image, label)
+        LabelledSlice(slice_image(scan, plane, other, target_mm), label)
         for other in (index - away, index + away)
         if 0 <= other <= last
     )

@@ -26,6 +26,7 @@ __all__ = [
     "labelled_slice",
     "patch_size",
     "resize",
+    "slice_image",
     "working_pixel_mm",
 ]
 
@@ -101,11 +102,16 @@ def labelled_slice(
         channels: `[H, W]` output channel of each pixel (0 background), canonical orientation.
         target_mm: The network's pixel size.
     """
-    pixel_mm = scan.pixel_mm(plane)
-    image = resize(torch.from_numpy(scan.seen(plane, [index])), pixel_mm, target_mm)[0]
+    image = slice_image(scan, plane, index, target_mm)
     known = torch.from_numpy(np.ascontiguousarray(channels)).float()[None, None] + 1
     label = torch.nn.functional.interpolate(known, size=image.shape[1:], mode="nearest-exact")
-    return LabelledSlice(image.half(), label[0].byte())
+    return LabelledSlice(image, label[0].byte())
+
+
+def slice_image(scan: Scan, plane: Plane, index: int, target_mm: float) -> torch.Tensor:
+    """What of a slice a `LabelledSlice` holds as its image."""
+    seen = torch.from_numpy(scan.seen(plane, [index]))
+    return resize(seen, scan.pixel_mm(plane), target_mm)[0].half()
 
 
 class Window(NamedTuple):

@@ -10,10 +10,10 @@ import numpy.typing as npt
 from activeseg.cohort import Cohort, Geometry
 from activeseg.keys import SliceKey
 from activeseg.model.network import NetworkConfig
-from activeseg.model.propagation import MOST_SLICES, propagated
+from activeseg.model.propagation import taught
 from activeseg.model.protocol import SegmentationModel
 from activeseg.model.scan import CHANNELS, Scan, axis_of, grey_scan, make_scan
-from activeseg.model.slices import LabelledSlice, labelled_slice, working_pixel_mm
+from activeseg.model.slices import LabelledSlice, working_pixel_mm
 from activeseg.progress import Progress
 from activeseg.project.folder import Project
 from activeseg.project.records import Annotation
@@ -105,8 +105,7 @@ def annotated_slices(
     for key in annotations:
         by_volume.setdefault(key.volume, []).append(key)
     channel_of = channel_table(config.structures)
-    few = len(annotations) <= MOST_SLICES
-    taught = propagated if propagation and few else labelled_slice
+    make = taught(len(annotations), propagation)
     found: dict[SliceKey, LabelledSlice] = {}
     with progress.stage("Reading annotated slices", len(by_volume)) as stage:
         for volume, keys in by_volume.items():
@@ -115,7 +114,7 @@ def annotated_slices(
             for key in keys:
                 mask = canonical_slice(project.read_annotation(annotations[key]), geometry, key)
                 index = geometry.canonical_index(key.plane, key.index)
-                found[key] = taught(scan, key.plane, index, channel_of[mask], config.pixel_mm)
+                found[key] = make(scan, key.plane, index, channel_of[mask], config.pixel_mm)
             stage.advance()
     return found
 

@@ -18,7 +18,7 @@ import numpy as np
 from scipy import stats
 
 from activeseg.cohort import open_cohort
-from activeseg.loop.full import pool_slices
+from activeseg.loop.references import every_slice, reference_slices
 from activeseg.loop.split import only, split
 from activeseg.model.inference import SliceModel
 from activeseg.model.scan import axis_of
@@ -42,9 +42,11 @@ def main() -> None:
     pool_ids, test_ids = split(cohort, a.seed, None, None)
     pool, test = only(cohort, pool_ids), only(cohort, test_ids[: a.volumes])
     config = cohort_network(pool, "auto")
-    everything = pool_slices(pool, config, "auto", Silent())
-    chosen = np.random.default_rng(a.seed).permutation(len(everything))[: a.slices]
-    slices = [everything[number] for number in chosen]
+    keys = every_slice(pool, "auto")
+    chosen = np.random.default_rng(a.seed).permutation(len(keys))[: a.slices]
+    slices = reference_slices(
+        pool, [keys[number] for number in chosen], config, "auto", False, Silent()
+    )
     trained = train(slices, config, Recipe(steps=a.steps), a.seed, Silent())
     model = SliceModel(trained.network, config, trained.members)
 

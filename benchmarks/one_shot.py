@@ -22,21 +22,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from activeseg.cohort import Cohort, open_cohort, take_slice
 from activeseg.cost import STANDARD, answer_seconds
-from activeseg.keys import Plane, SliceKey
+from activeseg.keys import SliceKey
 from activeseg.loop.evaluation import evaluate
+from activeseg.loop.references import reference_slices
 from activeseg.loop.split import only, split
 from activeseg.model.inference import SliceModel
-from activeseg.model.propagation import taught
-from activeseg.model.scan import Scan, axis_of
 from activeseg.model.training import Recipe, train
 from activeseg.progress import Silent
 from activeseg.project.feature_cache import user_cache
 from activeseg.project.offer import fresh_offer
-from activeseg.project.scans import channel_table, cohort_network, scan_of
+from activeseg.project.scans import cohort_network
 from activeseg.sampling import strategy
 
 _JOB = ("strategy", "minutes", "seed", "propagation")
@@ -98,8 +96,8 @@ def _run(a: argparse.Namespace, job: dict[str, Any]) -> dict[str, Any]:
     pool = only(cohort, pool_ids)
     keys, spent = _answered(pool, job)
     config = cohort_network(pool, "auto")
-    make = taught(len(keys), job["propagation"])
-    slices = [make(*_read(pool, key, config.structures), config.pixel_mm) for key in keys]
+    canonical = [_canonical(pool, key) for key in keys]
+    slices = reference_slices(pool, canonical, config, "auto", job["propagation"], Silent())
     shown = [bool((each.label > 1).any()) for each in slices]
     trained = train(slices, config, Recipe(steps=a.steps), seed, Silent())
     model = SliceModel(trained.network, config)
@@ -144,15 +142,10 @@ def _minutes(pool: Cohort, key: SliceKey, structures: list[int], first: bool) ->
     return answer_seconds(None, wanted, structures, spacing, STANDARD, first).seconds / 60
 
 
-def _read(
-    pool: Cohort, key: SliceKey, structures: tuple[int, ...]
-) -> tuple[Scan, Plane, int, npt.NDArray[np.uint8]]:
-    """A slice's scan, plane, canonical index and reference label."""
-    geometry, scan = pool.volume(key.volume).geometry, scan_of(pool, key.volume, "auto")
-    index = geometry.canonical_index(key.plane, key.index)
-    label = geometry.to_canonical(pool.read_label(key.volume))
-    channels = channel_table(structures)[label.take(index, axis_of(key.plane))]
-    return scan, key.plane, index, channels
+def _canonical(pool: Cohort, key: SliceKey) -> SliceKey:
+    """The same slice by its canonical index."""
+    index = pool.volume(key.volume).geometry.canonical_index(key.plane, key.index)
+    return SliceKey(key.volume, key.plane, index)
 
 
 def _print_table(a: argparse.Namespace, done: list[dict[str, Any]]) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import patch
 
@@ -24,15 +24,14 @@ from torch import nn
 from activeseg.cohort import Cohort, open_cohort
 from activeseg.keys import Plane, SliceKey
 from activeseg.loop.evaluation import Quality, evaluate
+from activeseg.loop.references import reference_slices
 from activeseg.loop.split import only, split
 from activeseg.model.inference import SliceModel
 from activeseg.model.network import NetworkConfig, Weights, build
-from activeseg.model.propagation import taught
 from activeseg.model.scan import axis_of
-from activeseg.model.slices import LabelledSlice
 from activeseg.model.training import Recipe, train
 from activeseg.progress import Silent
-from activeseg.project.scans import channel_table, cohort_network, scan_of
+from activeseg.project.scans import cohort_network
 
 
 def main() -> None:
@@ -46,7 +45,7 @@ def main() -> None:
     weights: Weights | None = None
     with patch("activeseg.model.training.build", _with_norm(a.norm)):
         for number, count in enumerate(a.slices):
-            slices = _taught(pool, order[:count], config, not a.alone)
+            slices = reference_slices(pool, order[:count], config, "auto", not a.alone, Silent())
             last = number == len(a.slices) - 1
             before = weights
             for steps in a.last_steps if last and a.last_steps else (a.steps,):
@@ -115,22 +114,6 @@ def _drawn(pool: Cohort, seed: int) -> list[SliceKey]:
 def _others(plane: Plane) -> tuple[int, ...]:
     """The axes within a slice of a canonical array."""
     return tuple(axis for axis in range(3) if axis != axis_of(plane))
-
-
-def _taught(
-    pool: Cohort, keys: Sequence[SliceKey], config: NetworkConfig, propagation: bool
-) -> list[LabelledSlice]:
-    """Slices (canonical index) with their reference labels, as a project's training has them."""
-    make = taught(len(keys), propagation)
-    channel_of = channel_table(config.structures)
-    found: dict[SliceKey, LabelledSlice] = {}
-    for volume in sorted({key.volume for key in keys}):
-        scan = scan_of(pool, volume, "auto")
-        label = pool.volume(volume).geometry.to_canonical(pool.read_label(volume))
-        for key in (each for each in keys if each.volume == volume):
-            channels = channel_of[label.take(key.index, axis_of(key.plane))]
-            found[key] = make(scan, key.plane, key.index, channels, config.pixel_mm)
-    return [found[key] for key in keys]
 
 
 def _with_norm(norm: str) -> Callable[[NetworkConfig], nn.Module]:

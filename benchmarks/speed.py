@@ -38,16 +38,17 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from activeseg.cohort import Cohort, open_cohort
+from activeseg.keys import SliceKey
+from activeseg.loop.references import reference_slices
 from activeseg.model.inference import SliceModel, dropout_only
 from activeseg.model.scan import Scan, axis_of
-from activeseg.model.slices import labelled_slice
 from activeseg.model.training import Recipe, train
 from activeseg.phantom import write_phantom
 from activeseg.progress import Silent
 from activeseg.project.judged import DiceLedger
 from activeseg.project.one_volume import Scoring, score_scan
 from activeseg.project.predictions import Scores
-from activeseg.project.scans import channel_table, cohort_network, scan_for, scan_of
+from activeseg.project.scans import cohort_network, scan_for
 from activeseg.quality import EVIDENCE, expected_gain, sizes_over
 
 Floats = npt.NDArray[np.float64]
@@ -301,16 +302,16 @@ def _phantom(folder: Path, volumes: int, grid: tuple[int, ...]) -> Path:
 def _trained(cohort: Cohort, quick: bool) -> SliceModel:
     """A network that has learned from some slices of the cohort."""
     config = cohort_network(cohort, "auto")
-    rng, slices = np.random.default_rng(0), []
-    channels = channel_table(config.structures)
+    rng, keys = np.random.default_rng(0), []
+    values = [structure.value for structure in cohort.structures]
     for volume in rng.permutation([each.id for each in cohort.volumes])[: LEARNED_SLICES // 2]:
-        scan, geometry = scan_of(cohort, volume, "auto"), cohort.volume(volume).geometry
-        label = channels[geometry.to_canonical(cohort.read_label(volume))]
+        geometry = cohort.volume(volume).geometry
+        label = np.isin(geometry.to_canonical(cohort.read_label(volume)), values)
         plane = geometry.acquisition_plane
-        planes = np.moveaxis(label, axis_of(plane), 0)
-        shown = np.flatnonzero(planes.any(axis=(1, 2)))
+        shown = np.flatnonzero(np.moveaxis(label, axis_of(plane), 0).any(axis=(1, 2)))
         for index in rng.choice(shown, min(2, len(shown)), replace=False).tolist():
-            slices.append(labelled_slice(scan, plane, index, planes[index], config.pixel_mm))
+            keys.append(SliceKey(volume, plane, index))
+    slices = reference_slices(cohort, keys, config, "auto", False, Silent())
     recipe = replace(Recipe(), steps=100) if quick else Recipe()
     return SliceModel(train(slices, config, recipe, 0, Silent()).network, config)
 

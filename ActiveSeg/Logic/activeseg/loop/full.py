@@ -8,16 +8,14 @@ from activeseg.cohort import Cohort, take_slice
 from activeseg.cost import STANDARD, draw_seconds
 from activeseg.loop.arm import ArmPlan
 from activeseg.loop.evaluation import Quality, evaluate
+from activeseg.loop.references import every_slice, reference_slices
 from activeseg.loop.split import only
 from activeseg.model.inference import SliceModel
-from activeseg.model.network import NetworkConfig
-from activeseg.model.scan import axis_of
-from activeseg.model.slices import LabelledSlice, labelled_slice
 from activeseg.model.training import train
 from activeseg.progress import Progress
-from activeseg.project.scans import channel_table, cohort_network, scan_of
+from activeseg.project.scans import cohort_network
 
-__all__ = ["FULL_STAGES", "full_minutes", "minutes_by_volume", "pool_slices", "run_full"]
+__all__ = ["FULL_STAGES", "full_minutes", "minutes_by_volume", "run_full"]
 
 FULL_STAGES = {"Reading annotated slices": (1, 2.0), "Training": (1, 60.0), "Testing": (1, 15.0)}
 """How often each stage of `run_full` comes, and about which share of it it takes."""
@@ -61,28 +59,6 @@ def _seconds(cohort: Cohort, volume: str) -> float:
     return STANDARD.first_slice_s + count * STANDARD.overhead_s + drawn
 
 
-def pool_slices(
-    pool: Cohort, config: NetworkConfig, plane_policy: str, progress: Progress
-) -> list[LabelledSlice]:
-    """Every slice of every volume, in the planes of the policy, with its reference label.
-
-    Raises:
-        CohortError: If an image or label cannot be read.
-    """
-    channel_of = channel_table(config.structures)
-    slices: list[LabelledSlice] = []
-    with progress.stage("Reading annotated slices", len(pool.volumes)) as stage:
-        for volume in pool.volumes:
-            scan = scan_of(pool, volume.id, plane_policy)
-            label = volume.geometry.to_canonical(pool.read_label(volume.id))
-            for plane in scan.planes:
-                for index in range(volume.geometry.slice_count(plane)):
-                    channels = channel_of[label.take(index, axis_of(plane))]
-                    slices.append(labelled_slice(scan, plane, index, channels, config.pixel_mm))
-            stage.advance()
-    return slices
-
-
 def run_full(plan: ArmPlan, progress: Progress) -> Quality:
     """Train the plan's recipe on every slice of the pool, and measure it.
 
@@ -94,7 +70,8 @@ def run_full(plan: ArmPlan, progress: Progress) -> Quality:
     """
     pool = only(plan.cohort, plan.pool)
     config = cohort_network(pool, plan.plane_policy)
-    slices = pool_slices(pool, config, plan.plane_policy, progress)
+    keys = every_slice(pool, plan.plane_policy)
+    slices = reference_slices(pool, keys, config, plan.plane_policy, False, progress)
     recipe = plan.recipe.altogether(len(plan.minutes) - 1)
     trained = train(slices, config, recipe, plan.seed, progress)
     model = SliceModel(trained.network, config)

@@ -75,9 +75,9 @@ class Fusion:
         self._weights: npt.NDArray[np.float64] = np.zeros(0)
         self._views = 0
 
-    def add(self, softmax: Softmax) -> None:
-        """Take a view in, `[C, ...]`; it is used up."""
-        weights = np.maximum(expected_dice(softmax), FLOOR) ** SHARPNESS
+    def add(self, softmax: Softmax, weight: float = 1.0) -> None:
+        """Take a view in, `[C, ...]`, that counts so much; it is used up."""
+        weights = weight * np.maximum(expected_dice(softmax), FLOOR) ** SHARPNESS
         self._views += 1
         if self._total is None:
             self._total, self._weights = softmax, weights

@@ -1,7 +1,8 @@
 """Softmax maps of whole scans, with and without dropout.
 
-Every plane of a scan is predicted slice by slice (`activeseg.model.planes`); of several planes
-labels come from what they say together (`activeseg.model.fusion`), maps are their plain mean.
+Every plane of a scan is predicted slice by slice (`activeseg.model.planes`), and by the network of
+volumes all at once (`activeseg.model.volume_view`). Labels come from what these views say together
+(`activeseg.model.fusion`), maps are the plain mean of the planes.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from activeseg.model.protocol import Sampled, SegmentationModel, View
 from activeseg.model.scan import Box, Scan, axis_of, grown, within
 from activeseg.model.smoothing import WIDTH, smoothed
 from activeseg.model.stored import stored_labels
-from activeseg.model.supervised import SIDES, SupervisedUNet
+from activeseg.model.supervised import SIDES, SliceVolumeUNet, SupervisedUNet
+from activeseg.model.volume_view import volume_softmax
 
 __all__ = ["SliceModel", "dropout_only", "moved"]
 
@@ -49,7 +51,7 @@ MOST_SCALED = 0.1
 
 
 class SliceModel(SegmentationModel):
-    """A trained 2.5-D network as a `SegmentationModel`.
+    """The trained built-in network as a `SegmentationModel`.
 
     Args:
         network: The network.
@@ -110,6 +112,7 @@ class SliceModel(SegmentationModel):
         for plane, (softmax, energy, *others), box in _where_needed(scan, reader):
             labels = [each[0] for each in others[:sides]]
             yield View(plane, softmax, box, energy[0], labels, _sampled(others[sides:]))
+        yield from self._volume_view(scan, box)
 
     def labels(self, scan: Scan) -> npt.NDArray[np.uint8]:
         """The class of each stored voxel `[S, P, L]`, by what the planes say together."""
@@ -118,6 +121,8 @@ class SliceModel(SegmentationModel):
         for _, (softmax, *_), here in _where_needed(grid, lambda _: self._reader(self._network)):
             box = here
             fusion.add(softmax)
+        for view in self._volume_view(grid, box):
+            fusion.add(view.softmax, view.weight)
         settled = self.settled(fusion.softmax(), grid)
         return stored_labels(settled, box, grid, self.handicaps(settled))
 
@@ -179,6 +184,17 @@ class SliceModel(SegmentationModel):
             finally:
                 self._network.load_state_dict(latest)
             yield found
+
+    def _volume_view(self, scan: Scan, box: Box) -> Iterator[View]:
+        """What the network of volumes sees in a box, if it has learned anything.
+
+        It counts as much as all planes together: they are one network's.
+        """
+        network = self._network
+        if isinstance(network, SliceVolumeUNet) and network.sees_volumes:
+            device = next(network.parameters()).device
+            softmax = volume_softmax(network.volume, scan, box, device)
+            yield View(None, softmax, box, weight=len(scan.planes))
 
     def _fused(self, scan: Scan, box: Box) -> npt.NDArray[np.float32]:
         """Softmax `[C, s, p, l]` in a box: the mean of the planes."""

@@ -12,27 +12,18 @@ import numpy as np
 import torch
 from torch.nn.functional import grid_sample, interpolate
 
+from activeseg.model.augmentation import MOST_SCALED, MOST_TURNED, TURNED_SHARE, Chance
 from activeseg.model.scan import PLACES
 from activeseg.model.slices import LabelledSlice, Sampler, Window
 
 __all__ = ["Patches", "cut", "plain_offsets"]
 
-TURNED_SHARE = 0.8
-MOST_TURNED = 0.25
-MOST_SCALED = 0.15
 MOST_SHEARED = 0.1
-"""Share of the patches that are turned; radians, and parts of one, in either direction."""
+"""Part of one, in either direction, by which turned patches are sheared."""
 
 BENT_SHARE, BENT_PIXELS, KNOT_PIXELS, FEW_SLICES = 0.8, 1.5, 6.5, 100
 """Share of the patches that are bent, standard deviation of the bends and their distance; of more
 slices than so few a smaller share, as they show themselves how shapes differ."""
-
-NOISE_SHARE, NOISE = 0.3, 0.1
-GREY_SHARE, MOST_GREY = 0.5, 0.2
-"""Grey values: share of the patches, and standard deviation or most scaling and shift."""
-
-PLACE_NOISE = 0.1
-"""Standard deviation by which a patch's place is moved along S, P and L (-1 to 1)."""
 
 
 def plain_offsets(patch: tuple[int, int]) -> torch.Tensor:
@@ -75,7 +66,7 @@ class Patches:
 
     def __init__(self, slices: Sequence[LabelledSlice], patch: tuple[int, int], seed: int) -> None:
         self._sampler = Sampler(slices, patch, np.random.default_rng(seed))
-        self._chance = torch.Generator().manual_seed(seed)
+        self._chance = Chance(seed)
         self._bent_share = BENT_SHARE * min(1.0, FEW_SLICES / len(slices))
 
     def draw(self, count: int, part: slice = slice(None)) -> tuple[torch.Tensor, torch.Tensor]:
@@ -91,12 +82,12 @@ class Patches:
 
     def _turned(self, count: int) -> torch.Tensor:
         """`plain_offsets`, turned, scaled and sheared or left as they are, `[N, h, w, 2]`."""
-        some = self._some(count, TURNED_SHARE)
-        angle = self._within(count, MOST_TURNED) * some
+        chance = self._chance
+        some = chance.some(count, TURNED_SHARE)
+        angle = chance.within(MOST_TURNED, count) * some
         cosine, sine = torch.cos(angle), torch.sin(angle)
         turn = torch.stack([cosine, -sine, sine, cosine], dim=1).view(count, 2, 2)
-        scale = torch.stack([self._within(count, MOST_SCALED) for _ in range(2)], dim=1)
-        shear = torch.stack([self._within(count, MOST_SHEARED) for _ in range(2)], dim=1)
+        scale, shear = chance.within(MOST_SCALED, count, 2), chance.within(MOST_SHEARED, count, 2)
         bend = torch.diag_embed(scale) + torch.diag_embed(shear).flip(2)
         matrix = turn @ (torch.eye(2) + bend * some.view(count, 1, 1))
         offsets = plain_offsets(self._sampler.patch)
@@ -110,9 +101,9 @@ class Patches:
         """
         patch = self._sampler.patch
         knots = [max(2, round((size - 1) / KNOT_PIXELS) + 1) for size in patch]
-        field = torch.randn((count, 2, *knots), generator=self._chance) * BENT_PIXELS
+        field = self._chance.normal(count, 2, *knots) * BENT_PIXELS
         smooth = interpolate(field, size=patch, mode="bicubic", align_corners=True)
-        some = self._some(count, self._bent_share).view(count, 1, 1, 1)
+        some = self._chance.some(count, self._bent_share).view(count, 1, 1, 1)
         return smooth.permute(0, 2, 3, 1) * some
 
     def _changed(self, images: torch.Tensor, count: int, part: slice) -> torch.Tensor:
@@ -124,22 +115,5 @@ class Patches:
             part: Which of them these are.
         """
         grey, places = images[:, :-PLACES], images[:, -PLACES:]
-
-        def each(values: torch.Tensor) -> torch.Tensor:
-            return values.view(count, 1, 1, 1)[part]
-
-        noise = torch.randn((count, *grey.shape[1:]), generator=self._chance)[part] * NOISE
-        grey = grey + noise * each(self._some(count, NOISE_SHARE))
-        scale = self._within(count, MOST_GREY) * self._some(count, GREY_SHARE)
-        shift = self._within(count, MOST_GREY) * self._some(count, GREY_SHARE)
-        grey = grey * each(1 + scale) + each(shift)
-        moved = torch.randn((count, PLACES, 1, 1), generator=self._chance)[part] * PLACE_NOISE
-        return torch.cat([grey, places + moved], dim=1)
-
-    def _within(self, count: int, most: float) -> torch.Tensor:
-        """`[N]` uniform in -most to most."""
-        return (2 * torch.rand(count, generator=self._chance) - 1) * most
-
-    def _some(self, count: int, share: float) -> torch.Tensor:
-        """`[N]` 1 for about a share of them, else 0."""
-        return (torch.rand(count, generator=self._chance) < share).float()
+        grey = self._chance.other_scanner(grey, count, part)
+        return torch.cat([grey, self._chance.other_place(places, count, part)], dim=1)

@@ -8,31 +8,43 @@ the less it adds (docs/experiments.md), so from many on nothing is propagated.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from scipy.ndimage import distance_transform_edt
 
 from activeseg.keys import Plane
+from activeseg.model.edges import SLOPE, away_from_edges
 from activeseg.model.scan import Scan, axis_of
 from activeseg.model.slices import LabelledSlice, labelled_slice, slice_image
+from activeseg.model.volumes import Lesson, labelled_volume
 
 __all__ = ["propagated", "taught"]
 
 MOST_SLICES = 100
 """Of more annotated slices than this none says anything of its neighbours."""
 
-SLOPE = 1.5
-"""How far an edge may move from a slice to the next, in millimetres each millimetre: pixels that
-are as near to an edge are not known in the neighbour."""
 
+def taught(
+    scan: Scan, lessons: Sequence[Lesson], pixel_mm: float, count: int, propagation: bool
+) -> list[LabelledSlice]:
+    """Training data of the annotated slices of one volume.
 
-def taught(count: int, propagation: bool) -> Callable[..., LabelledSlice]:
-    """What makes training data of each of so many slices: `propagated` or `labelled_slice`."""
-    return propagated if propagation and count <= MOST_SLICES else labelled_slice
+    Args:
+        scan: The volume.
+        lessons: Its annotated slices, at least one.
+        pixel_mm: The network's pixel size.
+        count: Annotated slices of the whole cohort.
+        propagation: Whether they say something of the slices beside them, if they are few.
+    """
+    spread = propagation and count <= MOST_SLICES
+    volume = labelled_volume(scan.on_grid(pixel_mm), lessons, spread)
+    make = propagated if spread else labelled_slice
+    return [
+        replace(make(scan, each.plane, each.index, each.channels, pixel_mm), volume=volume)
+        for each in lessons
+    ]
 
 
 def propagated(
@@ -49,7 +61,7 @@ def propagated(
     axis = axis_of(plane)
     thickness = scan.spacing[axis] / scan.step[axis]
     away = max(1, round(target_mm / thickness))
-    label = _away_from_edges(own.label, SLOPE * away * thickness / target_mm)
+    label = away_from_edges(own.label[0], SLOPE * away * thickness, (target_mm, target_mm))[None]
     last = scan.stored_shape[axis] - 1
     beside = tuple(
         LabelledSlice(slice_image(scan, plane, other, target_mm), label)
@@ -57,15 +69,3 @@ def propagated(
         if 0 <= other <= last
     )
     return replace(own, beside=beside)
-
-
-def _away_from_edges(label: torch.Tensor, pixels: float) -> torch.Tensor:
-    """A label `[1, H, W]`, not known (0) within so many pixels of another value."""
-    values = label[0].numpy()
-    known = np.zeros_like(values)
-    for value in np.unique(values):
-        of = values == value
-        # A slice full of one structure has no edge.
-        inside = of if of.all() else distance_transform_edt(of) > pixels
-        known[inside] = value
-    return torch.from_numpy(known)[None]

@@ -42,6 +42,7 @@ class View(NamedTuple):
             where the model answers with probabilities and not logits.
         sides: Labels `[s, p, l]` of each side output of the network; none if it has none.
         passes: What stochastic passes say that came with it; None without any.
+        weight: How much it counts beside the other views.
     """
 
     plane: Plane | None
@@ -50,6 +51,7 @@ class View(NamedTuple):
     energy: npt.NDArray[np.float32] | None = None
     sides: Sequence[npt.NDArray[np.uint8]] = ()
     passes: Sampled | None = None
+    weight: float = 1.0
 
 
 class SegmentationModel(Protocol):
@@ -76,7 +78,7 @@ class SegmentationModel(Protocol):
         ...
 
     def views(self, scan: Scan, passes: int = 0, seed: int = 0) -> Iterator[View]:
-        """The scan as seen in one plane after the other.
+        """The scan as seen in one plane after the other, or as a volume, or both.
 
         Args:
             scan: The scan.
@@ -91,7 +93,7 @@ class SegmentationModel(Protocol):
         grid, fusion = self.grid(scan), Fusion()
         for view in self.views(grid):
             box = view.box
-            fusion.add(view.softmax)
+            fusion.add(view.softmax, view.weight)
         settled = self.settled(fusion.softmax(), grid)
         return stored_labels(settled, box, grid, self.handicaps(settled))
 

@@ -20,6 +20,7 @@ __all__ = [
     "Scan",
     "Tone",
     "axis_of",
+    "filled",
     "grey_scan",
     "grown",
     "make_scan",
@@ -238,6 +239,16 @@ def placed(inner: Box, box: Box) -> Box:
         for side, around in zip(inner, box, strict=True)
     )
     return (s, p, left)
+
+
+def filled(marked: npt.NDArray[np.bool_]) -> Box:
+    """The smallest box that holds all that is marked in an array `[S, P, L]`; something is."""
+    sides = []
+    for axis in range(3):
+        others = tuple(each for each in range(3) if each != axis)
+        found = np.flatnonzero(marked.any(axis=others))
+        sides.append(slice(int(found[0]), int(found[-1]) + 1))
+    return (sides[0], sides[1], sides[2])
 
 
 def axis_of(plane: Plane) -> int:

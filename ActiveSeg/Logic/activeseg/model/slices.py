@@ -17,6 +17,7 @@ import torch
 from activeseg.keys import Plane
 from activeseg.model.network import STRIDE
 from activeseg.model.scan import Scan
+from activeseg.model.volumes import LabelledVolume
 
 __all__ = [
     "IGNORED",
@@ -51,11 +52,14 @@ class LabelledSlice:
         image: `[3 * channels + PLACES, H, W]`, half precision: what `Scan.seen` gives.
         label: `[1, H, W]`, bytes: 0 not known, 1 background, 1 + n the n-th structure.
         beside: The slices next to it, with what its label says of them (`propagation`).
+        volume: The volume that it lies in, the same for all its annotated slices; None for a
+            picture that is all there is.
     """
 
     image: torch.Tensor
     label: torch.Tensor
     beside: tuple[LabelledSlice, ...] = ()
+    volume: LabelledVolume | None = None
 
 
 def working_pixel_mm(slices: Sequence[tuple[tuple[int, int], tuple[float, float]]]) -> float:

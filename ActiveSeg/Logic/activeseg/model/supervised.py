@@ -15,7 +15,7 @@ from monai.networks.layers import SkipConnection
 from monai.networks.nets import UNet
 from torch import nn
 
-__all__ = ["SIDES", "SupervisedUNet"]
+__all__ = ["SIDES", "SliceVolumeUNet", "SupervisedUNet"]
 
 SIDES = 2
 """Side outputs of a network."""
@@ -89,6 +89,31 @@ class SupervisedUNet(nn.Module):
         inside = self.ups[-1](torch.cat([skips[-1], bottom], dim=1))
         *levels, main = self.outward(skips[:-1], inside)
         return torch.cat([main, *self.sides(levels, main.shape[2:])], dim=1)
+
+
+class SliceVolumeUNet(SupervisedUNet):
+    """The same with a second U-Net beside it, which sees volumes.
+
+    Args:
+        unet: As in `SupervisedUNet`.
+        volume: A three-dimensional U-Net with as many outputs.
+
+    Attributes:
+        volume: From `[N, channels + PLACES, D, H, W]` to logits `[N, C, D, H, W]`.
+        volume_steps: Steps that it was trained for; without any it has no say.
+    """
+
+    volume_steps: torch.Tensor
+
+    def __init__(self, unet: UNet, volume: UNet) -> None:
+        super().__init__(unet)
+        self.volume = volume
+        self.register_buffer("volume_steps", torch.zeros((), dtype=torch.int64))
+
+    @property
+    def sees_volumes(self) -> bool:
+        """Whether the network of volumes has learned anything."""
+        return bool(self.volume_steps > 0)
 
 
 def _enlarged(maps: torch.Tensor, size: torch.Size) -> torch.Tensor:

@@ -1,5 +1,8 @@
 """Training on annotated slices, from fresh weights or given ones.
 
+First the network of slices learns from them, then the network of volumes from the volumes that
+they lie in.
+
 The recipe is the same for every strategy, so that a comparison of strategies compares slices.
 Equal seeds give equal weights on one machine with one number of threads and of GPUs.
 """
@@ -8,30 +11,34 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import torch
-from monai.losses import DiceLoss
-from monai.networks.utils import one_hot
 from torch import nn
 
 from activeseg.errors import ModelError
+from activeseg.model.blocks import Blocks
 from activeseg.model.decoder import Part, decoder, only
+from activeseg.model.fitting import Course, fitted
+from activeseg.model.losses import SliceLoss, deep_loss
 from activeseg.model.network import STRIDE, NetworkConfig, Weights, build, pick_device, seeded
 from activeseg.model.patches import Patches
-from activeseg.model.precision import learning_autocast
 from activeseg.model.rank_processes import together
 from activeseg.model.ranks import Rank, Ranks, alone, gpus_for
 from activeseg.model.scan import PLACES
-from activeseg.model.slices import IGNORED, LabelledSlice, patch_size
-from activeseg.model.supervised import SIDES, SupervisedUNet
-from activeseg.progress import Progress
+from activeseg.model.slices import LabelledSlice, patch_size
+from activeseg.model.supervised import SliceVolumeUNet, SupervisedUNet
+from activeseg.model.volumes import LabelledVolume
+from activeseg.progress import Progress, Stage
 
-__all__ = ["Recipe", "SliceLoss", "Task", "Trained", "on_rank", "train"]
+__all__ = ["Recipe", "Task", "Trained", "on_rank", "train"]
 
+
+BLOCK_STEPS = 0.5
+"""Steps of the network of volumes for each one of the network of slices: it takes about as long."""
 
 LATER_RATE = 2 / 3
 """Learning rate of a model that goes on from the round before, as a share of the first one's."""
@@ -42,29 +49,44 @@ class Recipe:
     """How a network is trained (chosen on the hippocampus, docs/experiments.md).
 
     Attributes:
-        steps: Optimiser steps.
+        steps: Optimiser steps of the network of slices; that of volumes takes a part of as many.
         batch: Patches a step.
         patch: Rows and columns of a patch at the most, in working pixels.
         learning_rate: Peak of the one-cycle schedule.
         weight_decay: Of AdamW.
         side_weight: How much the side outputs weigh in the loss, against 1 of the main one.
         members: How many sets of earlier weights are kept, evenly from half way on.
+        block_batch: Blocks a step of the network of volumes.
+        block: Voxels of a block along each axis.
+        block_rate: As `learning_rate`, of that network.
         propagation: Whether few annotated slices also say what holds for the slices beside them
             (`activeseg.model.propagation`).
     """
 
-    steps: int = 1200
+    steps: int = 700
     batch: int = 16
     patch: int = 64
     learning_rate: float = 6e-3
     weight_decay: float = 1e-4
     side_weight: float = 0.25
     members: int = 4
+    block_batch: int = 8
+    block: int = 24
+    block_rate: float = 1e-2
     propagation: bool = True
+
+    @property
+    def block_steps(self) -> int:
+        """Optimiser steps of the network of volumes."""
+        return max(1, round(self.steps * BLOCK_STEPS))
 
     def going_on(self) -> Recipe:
         """For a model that goes on from the round before: smaller steps."""
-        return replace(self, learning_rate=self.learning_rate * LATER_RATE)
+        return replace(
+            self,
+            learning_rate=self.learning_rate * LATER_RATE,
+            block_rate=self.block_rate * LATER_RATE,
+        )
 
     def altogether(self, rounds: int) -> Recipe:
         """For a single training with as many steps as a first model and some rounds after it."""
@@ -84,23 +106,6 @@ class Trained:
     network: nn.Module
     log: tuple[dict[str, Any], ...]
     members: tuple[Weights, ...] = ()
-
-
-class SliceLoss(nn.Module):
-    """Dice over the structures plus cross-entropy; unknown pixels are in neither."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._dice = DiceLoss(include_background=False, batch=True)
-        self._cross_entropy = nn.CrossEntropyLoss(ignore_index=IGNORED, reduction="sum")
-
-    def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Loss of logits `[N, C, H, W]` against classes `[N, 1, H, W]`; 0 if none is known."""
-        known = target != IGNORED
-        truth = one_hot(torch.where(known, target, 0), num_classes=logits.shape[1])
-        dice: torch.Tensor = self._dice(logits.softmax(dim=1) * known, truth * known)
-        total: torch.Tensor = self._cross_entropy(logits, target[:, 0])
-        return dice + total / known.sum().clamp(min=1)
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,7 @@ def train(
         part: What of the network is trained; of fresh weights all.
         device: Where (`activeseg.model.network.DEVICES`).
         ranks: Who shares the training; None: GPUs that it is worth while for (`gpus_for`), or
-            nobody. Their number divides the recipe's batch.
+            nobody. Their number divides the recipe's batches.
 
     Raises:
         ModelError: If there is no slice to learn from, the start weights do not fit, there is no
@@ -155,7 +160,8 @@ def train(
     found = pick_device(device)
     task = Task(slices, config, recipe, seed, start, part)
     points = recipe.batch * math.prod(patch_size(slices, recipe.patch))
-    ranks = ranks or gpus_for(found, recipe.batch, points)
+    together_in = math.gcd(recipe.batch, recipe.block_batch)
+    ranks = ranks or gpus_for(found, together_in, points)
     if ranks is None:
         return _trained(task, alone(found), progress)
     weights, log, members = together(partial(on_rank, task), ranks, progress)[0]
@@ -182,10 +188,8 @@ def _trained(task: Task, rank: Rank, progress: Progress) -> Trained:
         if task.start is not None:
             _load_start(network, task.start)
         network = rank.ready(network)
-        whole = task.part == "all"
-        trained = None if whole else _decoder(network, task.config, rank.device)
         rank.own_chance(task.seed)
-        return _fit(network, task, rank, progress, trained)
+        return _fit(network, task, rank, progress)
 
 
 class _WithSides(nn.Module):
@@ -200,58 +204,118 @@ class _WithSides(nn.Module):
         return self.network.with_sides(images)
 
 
-def _fit(
-    network: SupervisedUNet,
-    task: Task,
-    rank: Rank,
-    progress: Progress,
-    trained: Sequence[nn.Module] | None,
-) -> Trained:
-    """The loop of optimiser steps; of some layers alone, if they are given."""
+def _fit(network: SupervisedUNet, task: Task, rank: Rank, progress: Progress) -> Trained:
+    """Both networks, one after the other; that of volumes where there are any."""
     recipe = task.recipe
-    patches = Patches(task.slices, patch_size(task.slices, recipe.patch), task.seed)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
-    )
-    # Of less than 20 steps the warm-up would be one step or none, and divide by its length less 1.
-    total = max(20, recipe.steps + 1)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, recipe.learning_rate, total_steps=total, pct_start=0.1
-    )
-    answer, loss_of = rank.spread(_WithSides(network)), SliceLoss()
-    logged = {max(1, round(recipe.steps * part)) for part in (0.8, 0.9, 1.0)}
-    kept = _member_steps(recipe)
-    members: list[Weights] = []
-    log: list[dict[str, Any]] = []
-    with progress.stage("Training", recipe.steps) as stage:
-        for step in range(1, recipe.steps + 1):
-            _learning(network, trained)
-            images, labels = patches.draw(recipe.batch, rank.share(recipe.batch))
-            with learning_autocast(rank.device):
-                logits = answer(images.to(rank.device))
-            target = _targets(rank.gathered(labels.to(rank.device)))
-            loss = _deep_loss(loss_of, rank.gathered(logits.float()), target, recipe.side_weight)
-            optimiser.zero_grad()
-            (rank.count * loss).backward()
-            optimiser.step()
-            schedule.step()
-            if step in kept:
-                members.append(copy.deepcopy(network.state_dict()))
-            if step in logged:
-                log.append({"step": step, "loss": loss.item()})
-            stage.advance()
+    volumes = _volumes(task.slices)
+    both = isinstance(network, SliceVolumeUNet) and bool(volumes)
+    total = recipe.steps + (recipe.block_steps if both else 0)
+    with progress.stage("Training", total) as stage:
+        log, members = _fit_slices(network, task, rank, stage)
+        if isinstance(network, SliceVolumeUNet) and volumes:
+            log += _fit_volumes(network, volumes, task, rank, stage)
     return Trained(network.eval(), tuple(log), tuple(members))
 
 
-def _decoder(
-    network: SupervisedUNet, config: NetworkConfig, device: torch.device
-) -> list[nn.Module]:
-    """Its layers after the bottleneck; no others are trained from here on."""
-    channels = 3 * config.image_channels + PLACES
-    image = torch.zeros((1, channels, 2 * STRIDE, 2 * STRIDE), device=device)
-    found = decoder(network.eval(), 2, lambda: network.with_sides(image))
-    only(network, found)
+def _fit_slices(
+    network: SupervisedUNet, task: Task, rank: Rank, stage: Stage
+) -> tuple[list[dict[str, Any]], list[Weights]]:
+    """The log of the network of slices, and its earlier weights."""
+    recipe = task.recipe
+    image = torch.zeros(_image_shape(task.config), device=rank.device)
+    learned = _learned(
+        network, [network.unet, network.heads], task.part, 2, lambda: network.with_sides(image)
+    )
+    patches = Patches(task.slices, patch_size(task.slices, recipe.patch), task.seed)
+    course = Course(
+        network=_WithSides(network),
+        draw=patches.draw,
+        loss=partial(deep_loss, SliceLoss(), recipe.side_weight),
+        learning=partial(_learning, network, learned),
+        steps=recipe.steps,
+        batch=recipe.batch,
+        rate=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+    )
+    kept, logged = _member_steps(recipe), _logged(recipe.steps)
+    log: list[dict[str, Any]] = []
+    members: list[Weights] = []
+    for step, loss in fitted(course, rank, stage):
+        if step in kept:
+            members.append(copy.deepcopy(network.state_dict()))
+        if step in logged:
+            log.append({"step": step, "loss": loss.item()})
+    return log, members
+
+
+def _fit_volumes(
+    network: SliceVolumeUNet,
+    volumes: Sequence[LabelledVolume],
+    task: Task,
+    rank: Rank,
+    stage: Stage,
+) -> list[dict[str, Any]]:
+    """The log of the network of volumes."""
+    recipe, volume = task.recipe, network.volume
+    image = torch.zeros(_block_shape(task.config), device=rank.device)
+    learned = _learned(volume, [volume], task.part, 3, lambda: volume(image))
+    blocks = Blocks(volumes, recipe.block, len(task.slices), task.seed)
+    course = Course(
+        network=volume,
+        draw=blocks.draw,
+        loss=SliceLoss(),
+        learning=partial(_learning, volume, learned),
+        steps=recipe.block_steps,
+        batch=recipe.block_batch,
+        rate=recipe.block_rate,
+        weight_decay=recipe.weight_decay,
+    )
+    logged = _logged(recipe.block_steps)
+    log = [
+        {"step": step, "volume_loss": loss.item()}
+        for step, loss in fitted(course, rank, stage)
+        if step in logged
+    ]
+    network.volume_steps += recipe.block_steps
+    return log
+
+
+def _volumes(slices: Sequence[LabelledSlice]) -> list[LabelledVolume]:
+    """The volumes that slices lie in, each once."""
+    found = {id(each.volume): each.volume for each in slices if each.volume is not None}
+    return list(found.values())
+
+
+def _image_shape(config: NetworkConfig) -> tuple[int, ...]:
+    """Of a small batch of slices."""
+    return (1, 3 * config.image_channels + PLACES, 2 * STRIDE, 2 * STRIDE)
+
+
+def _block_shape(config: NetworkConfig) -> tuple[int, ...]:
+    """Of a small batch of blocks."""
+    return (1, config.image_channels + PLACES, *(2 * STRIDE,) * 3)
+
+
+def _learned(
+    network: nn.Module,
+    layers: list[nn.Module],
+    part: Part,
+    dimensions: int,
+    run: Callable[[], object],
+) -> list[nn.Module] | None:
+    """Let of these layers nothing be trained but the part.
+
+    Returns:
+        The layers after the bottleneck; None if all are trained.
+    """
+    found = None if part == "all" else decoder(network.eval(), dimensions, run)
+    only(network, layers if found is None else found)
     return found
+
+
+def _logged(steps: int) -> frozenset[int]:
+    """The steps whose loss is kept."""
+    return frozenset(max(1, round(steps * part)) for part in (0.8, 0.9, 1.0))
 
 
 def _learning(network: nn.Module, trained: Sequence[nn.Module] | None) -> None:
@@ -265,30 +329,6 @@ def _member_steps(recipe: Recipe) -> frozenset[int]:
     """After which steps the weights are kept: evenly from half way to the end, without the end."""
     parts = (0.5 + 0.5 * number / recipe.members for number in range(recipe.members))
     return frozenset(round(recipe.steps * part) for part in parts)
-
-
-def _deep_loss(
-    loss_of: SliceLoss, logits: torch.Tensor, target: torch.Tensor, side_weight: float
-) -> torch.Tensor:
-    """The loss of the main output and, weighted, the mean loss of the side outputs.
-
-    Args:
-        loss_of: The loss of one output.
-        logits: `[N, C * (1 + sides), H, W]` of `SupervisedUNet.with_sides`.
-        target: Classes `[N, 1, H, W]`.
-        side_weight: Weight of the sides together.
-    """
-    main, *sides = logits.chunk(1 + SIDES, dim=1)
-    total: torch.Tensor = loss_of(main, target)
-    for side in sides:
-        total = total + side_weight / SIDES * loss_of(side, target)
-    return total
-
-
-def _targets(labels: torch.Tensor) -> torch.Tensor:
-    """Shifted labels (0 unknown) to the losses' classes (255 unknown)."""
-    classes = labels.long() - 1
-    return torch.where(classes < 0, IGNORED, classes)
 
 
 def _load_start(network: nn.Module, start: Weights) -> None:

@@ -20,10 +20,11 @@ import torch
 from activeseg.errors import ModelError
 from activeseg.model.decoder import Part, decoder, only
 from activeseg.model.foreign import ForeignModel
+from activeseg.model.losses import SliceLoss
 from activeseg.model.network import Weights, seeded
 from activeseg.model.rank_processes import together
 from activeseg.model.ranks import Rank, Ranks, alone, gpus_for, only_used
-from activeseg.model.training import SliceLoss, Trained
+from activeseg.model.training import Trained
 from activeseg.model.windows import Taught, Window, Windows
 from activeseg.progress import Progress
 

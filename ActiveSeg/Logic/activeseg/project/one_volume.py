@@ -17,7 +17,7 @@ import numpy.typing as npt
 from activeseg.keys import Plane
 from activeseg.model.fusion import Fusion
 from activeseg.model.protocol import Box, Sampled, SegmentationModel, View
-from activeseg.model.scan import Scan, grown, placed, within
+from activeseg.model.scan import Scan, filled, grown, placed, within
 from activeseg.model.stored import likeliest, stored_labels, stored_map
 from activeseg.project.predictions import Prediction, Scores
 from activeseg.project.slice_scores import Labels, Seen, plane_scores, stored_scores
@@ -112,7 +112,7 @@ class _Views:
     """What the views say together.
 
     Attributes:
-        labels: Of each plane.
+        labels: Of each view by its plane.
         sides: Label maps of all of them.
         passes: That came with them.
         box: Where all that is.
@@ -125,6 +125,7 @@ class _Views:
         self.box: Box = (slice(0, 0),) * 3
         self._fusion = Fusion()
         self._energy: npt.NDArray[np.float32] | None = None
+        self._energies = 0
 
     def add(self, view: View) -> None:
         """Take a view in; its arrays are used up."""
@@ -133,11 +134,10 @@ class _Views:
         if view.passes is not None:
             self.passes.add_together(view.passes)
         self.box = view.box
-        self._fusion.add(view.softmax)
-        if len(self.labels) == 1:
-            self._energy = view.energy
-        elif self._energy is not None and view.energy is not None:
-            self._energy += view.energy
+        self._fusion.add(view.softmax, view.weight)
+        if view.energy is not None:
+            self._energies += 1
+            self._energy = view.energy if self._energy is None else self._energy + view.energy
 
     def softmax(self) -> npt.NDArray[np.float32]:
         """What the views say together, `[C, s, p, l]`; their sum is used up."""
@@ -145,8 +145,8 @@ class _Views:
 
     @property
     def energy(self) -> npt.NDArray[np.float32] | None:
-        """Energy `[s, p, l]`, the mean of the views; None if the model gives none."""
-        return None if self._energy is None else self._energy / np.float32(len(self.labels))
+        """Energy `[s, p, l]`, the mean of the views that give one; None if none does."""
+        return None if self._energy is None else self._energy / np.float32(self._energies)
 
 
 def _views(model: SegmentationModel, scan: Scan, scoring: Scoring, seed: int) -> _Views:
@@ -173,7 +173,7 @@ def _look(
     box = views.box
     reach = scoring.band_pixels * pixel_mm
     band = foreground_band(proposal, scan.spacing, reach, 1 - mean[0])
-    part = grown(_box(band), (scoring.margin,) * 3, mean.shape[1:])
+    part = grown(filled(band), (scoring.margin,) * 3, mean.shape[1:])
     passes, inside = views.passes, part
     if not passes.labels:
         passes = _Passes(_samples(model, scan, scoring, seed, placed(part, box)))
@@ -210,13 +210,3 @@ def _samples(
     if scoring.samples == "augmented":
         return model.augmented(scan, scoring.passes, seed, box)
     return model.samples(scan, scoring.passes, seed, box)
-
-
-def _box(band: npt.NDArray[np.bool_]) -> Box:
-    """The smallest box that holds the band."""
-    sides = []
-    for axis in range(3):
-        others = tuple(each for each in range(3) if each != axis)
-        filled = np.flatnonzero(band.any(axis=others))
-        sides.append(slice(int(filled[0]), int(filled[-1]) + 1))
-    return (sides[0], sides[1], sides[2])

@@ -14,6 +14,7 @@ from activeseg.model.propagation import taught
 from activeseg.model.protocol import SegmentationModel
 from activeseg.model.scan import CHANNELS, Scan, axis_of, grey_scan, make_scan
 from activeseg.model.slices import LabelledSlice, working_pixel_mm
+from activeseg.model.volumes import Lesson
 from activeseg.progress import Progress
 from activeseg.project.folder import Project
 from activeseg.project.records import Annotation
@@ -105,16 +106,18 @@ def annotated_slices(
     for key in annotations:
         by_volume.setdefault(key.volume, []).append(key)
     channel_of = channel_table(config.structures)
-    make = taught(len(annotations), propagation)
     found: dict[SliceKey, LabelledSlice] = {}
     with progress.stage("Reading annotated slices", len(by_volume)) as stage:
         for volume, keys in by_volume.items():
             scan = read_scan(project, volume)
             geometry = project.cohort.volume(volume).geometry
+            lessons = []
             for key in keys:
                 mask = canonical_slice(project.read_annotation(annotations[key]), geometry, key)
                 index = geometry.canonical_index(key.plane, key.index)
-                found[key] = make(scan, key.plane, index, channel_of[mask], config.pixel_mm)
+                lessons.append(Lesson(key.plane, index, channel_of[mask]))
+            made = taught(scan, lessons, config.pixel_mm, len(annotations), propagation)
+            found |= zip(keys, made, strict=True)
             stage.advance()
     return found
 

@@ -60,7 +60,8 @@ def test_the_built_in_network(cohort, tmp_path, monkeypatch):
     assert not any(isinstance(each, torch.nn.SyncBatchNorm) for each in network.modules())
     assert facts["steps"] == 4
     assert len(load_members(files.model)) == 2
-    assert len(files.log.read_text().splitlines()) == 2
+    assert int(network.volume_steps) == RECIPE.block_steps
+    assert len(files.log.read_text().splitlines()) == 2 + 1
 
 
 def test_a_foreign_network_is_opened_by_each_rank(cohort, tmp_path, monkeypatch):

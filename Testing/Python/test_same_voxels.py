@@ -225,7 +225,7 @@ def test_learned_and_predicted_in_place(tmp_path):
         for index in range(truth.shape[axis]):
             mask = truth.take(index, axis=axis)
             project.accept(SliceKey(name, Plane.AXIAL, index), mask, "ada")
-    run_train(project, Recipe(steps=40, batch=8, patch=16), SILENT)
+    run_train(project, Recipe(steps=80, batch=8, patch=16, block=16), SILENT)
     files = run_score(project, Scoring(passes=1), SILENT)
     for name, geometry in GEOMETRIES.items():
         found = read_prediction(files, name).labels == 4

@@ -14,7 +14,8 @@ import torch
 from torch import nn
 
 from activeseg.errors import ModelError
-from activeseg.model import patches, precision, training
+from activeseg.model import fitting, patches, precision, training
+from activeseg.model.losses import SliceLoss, deep_loss
 from activeseg.model.network import NetworkConfig, build, seeded
 from activeseg.model.patches import Patches, cut, plain_offsets
 from activeseg.model.planes import padded_logits
@@ -74,7 +75,7 @@ def test_loss_of_known_pixels_by_hand() -> None:
     target = torch.tensor([[[[1, 0], [1, IGNORED]]]])
     cross_entropy = -(math.log(0.8) + math.log(0.7) + math.log(0.4)) / 3
     dice = 1 - 2 * (0.8 + 0.4) / ((0.8 + 0.3 + 0.4) + 2)
-    found = float(training.SliceLoss()(logits, target))
+    found = float(SliceLoss()(logits, target))
     assert found == pytest.approx(dice + cross_entropy, abs=1e-4)
 
 
@@ -86,7 +87,7 @@ def test_dice_is_a_mean_over_structures_and_leaves_the_background_out() -> None:
     first = 1 - 2 * 0.5 / (0.7 + 1)
     second = 1 - 2 * 0.7 / (1.0 + 1)
     wanted = (first + second) / 2 + cross_entropy
-    assert float(training.SliceLoss()(logits, target)) == pytest.approx(wanted, abs=1e-4)
+    assert float(SliceLoss()(logits, target)) == pytest.approx(wanted, abs=1e-4)
 
 
 def test_dice_is_taken_over_the_batch_together() -> None:
@@ -94,7 +95,7 @@ def test_dice_is_taken_over_the_batch_together() -> None:
     target = torch.tensor([[[[1, 0], [1, 1]]], [[[0, 0], [0, IGNORED]]]])
     cross_entropy = -(math.log(0.8 * 0.7 * 0.4 * 0.9) + 3 * math.log(0.9)) / 7
     dice = 1 - 2 * (0.8 + 0.4 + 0.9) / ((0.8 + 0.3 + 0.4 + 0.9 + 3 * 0.1) + 3)
-    found = float(training.SliceLoss()(logits, target))
+    found = float(SliceLoss()(logits, target))
     assert found == pytest.approx(dice + cross_entropy, abs=1e-4)
 
 
@@ -105,7 +106,7 @@ def test_unknown_pixels_move_neither_loss_nor_gradient() -> None:
     unknown = torch.rand(2, 1, 4, 4, generator=generator) < 0.4
     target[unknown] = IGNORED
     other = torch.where(unknown, 50 * torch.randn(2, 3, 4, 4, generator=generator), logits)
-    loss_of = training.SliceLoss()
+    loss_of = SliceLoss()
     assert torch.equal(loss_of(logits, target), loss_of(other, target))
 
     logits.requires_grad_()
@@ -118,14 +119,14 @@ def test_unknown_is_not_background() -> None:
     logits = logits_of([[0.8, 0.3], [0.4, 0.9]])
     unknown = torch.tensor([[[[1, 0], [1, IGNORED]]]])
     background = torch.tensor([[[[1, 0], [1, 0]]]])
-    loss_of = training.SliceLoss()
+    loss_of = SliceLoss()
     assert float(loss_of(logits, background)) > float(loss_of(logits, unknown)) + 0.1
 
 
 def test_nothing_known_is_no_loss_and_no_gradient() -> None:
     logits = torch.randn(1, 2, 2, 2, generator=torch.Generator().manual_seed(1))
     logits.requires_grad_()
-    loss = training.SliceLoss()(logits, torch.full((1, 1, 2, 2), IGNORED))
+    loss = SliceLoss()(logits, torch.full((1, 1, 2, 2), IGNORED))
     loss.backward()
     assert loss.item() == pytest.approx(0, abs=1e-5)
     assert not logits.grad.any()
@@ -133,7 +134,7 @@ def test_nothing_known_is_no_loss_and_no_gradient() -> None:
 
 def test_shifted_labels_become_classes() -> None:
     labels = torch.tensor([0.0, 1.0, 2.0, 7.0])
-    assert training._targets(labels).tolist() == [IGNORED, 0, 1, 6]
+    assert fitting.targets(labels).tolist() == [IGNORED, 0, 1, 6]
 
 
 # Patches
@@ -331,7 +332,7 @@ def test_each_step_is_taken_with_dropout_and_batch_statistics(
 def test_loss_is_taken_in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[torch.dtype] = []
 
-    class Watched(training.SliceLoss):
+    class Watched(SliceLoss):
         def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
             seen.append(logits.dtype)
             return super().forward(logits, target)
@@ -494,12 +495,12 @@ def test_deep_loss_by_hand() -> None:
     target = torch.ones(1, 1, 2, 2, dtype=torch.long)
     logits = torch.cat([torch.full((1, 2, 2, 2), value) for value in (1.0, 2.0, 3.0)], dim=1)
 
-    class First(training.SliceLoss):
+    class First(SliceLoss):
         def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
             return logits.mean()
 
     # 1 + 0.5 * (2 + 3) / 2
-    assert training._deep_loss(First(), logits, target, 0.5).item() == pytest.approx(2.25)
+    assert deep_loss(First(), 0.5, logits, target).item() == pytest.approx(2.25)
 
 
 def test_members_are_kept_from_half_way_on() -> None:
@@ -517,10 +518,12 @@ def test_members_are_kept_from_half_way_on() -> None:
 
 
 def test_a_later_model_takes_smaller_steps_and_the_whole_takes_those_of_all() -> None:
-    recipe = Recipe(steps=600, batch=7, learning_rate=6e-3)
-    assert recipe.going_on() == Recipe(steps=600, batch=7, learning_rate=4e-3)
+    recipe = Recipe(steps=600, batch=7, learning_rate=6e-3, block_rate=3e-3)
+    assert recipe.going_on() == Recipe(steps=600, batch=7, learning_rate=4e-3, block_rate=2e-3)
     assert recipe.altogether(0) == recipe
-    assert recipe.altogether(5) == Recipe(steps=3600, batch=7, learning_rate=6e-3)
+    whole = recipe.altogether(5)
+    assert whole == Recipe(steps=3600, batch=7, learning_rate=6e-3, block_rate=3e-3)
+    assert whole.block_steps == 6 * recipe.block_steps == 1800
 
 
 def test_a_processor_learns_in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:

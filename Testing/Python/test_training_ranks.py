@@ -21,6 +21,8 @@ from torch import nn
 
 from activeseg.errors import Cancelled, ModelError
 from activeseg.model import precision, training
+from activeseg.model.fitting import targets
+from activeseg.model.losses import SliceLoss, deep_loss
 from activeseg.model.network import NetworkConfig, build, seeded
 from activeseg.model.patches import Patches
 from activeseg.model.rank_processes import together
@@ -102,8 +104,8 @@ def test_one_rank_does_what_was_done_before_there_were_any() -> None:
             images, labels = patches.draw(SHORT.batch)
             with precision.learning_autocast(torch.device("cpu")):
                 logits = network.with_sides(images)
-            target = training._targets(labels)
-            loss = training._deep_loss(training.SliceLoss(), logits.float(), target, 0.25)
+            target = targets(labels)
+            loss = deep_loss(SliceLoss(), 0.25, logits.float(), target)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()

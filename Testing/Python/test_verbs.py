@@ -18,6 +18,7 @@ from activeseg.errors import CohortError, ModelError, ProjectError
 from activeseg.keys import Plane, SliceKey
 from activeseg.minutes import MinutesModel, Work
 from activeseg.model import propagation as propagation_module
+from activeseg.model.fusion import Fusion
 from activeseg.model.inference import SliceModel
 from activeseg.model.network import build, load
 from activeseg.model.stored import likeliest
@@ -252,8 +253,10 @@ def test_train_leaves_a_model_a_log_and_what_it_learned_from(scored, answered):
     assert (config.modality, config.image_channels, config.pixel_mm) == ("ct", 2, 1.0)
     assert all(torch.isfinite(value).all() for value in network.state_dict().values())
     log = [json.loads(line) for line in files.log.read_text().splitlines()]
-    assert [record["step"] for record in log] == [2, 3]
-    assert all(set(record) == {"step", "loss"} for record in log)
+    assert [record["step"] for record in log if "loss" in record] == [2, 3]
+    assert [record["step"] for record in log if "volume_loss" in record] == [2]
+    assert int(network.volume_steps) == 2
+    assert all(set(record) - {"loss", "volume_loss"} == {"step"} for record in log)
     assert all(math.isfinite(record["loss"]) for record in log)
 
 
@@ -355,7 +358,7 @@ def test_training_can_start_from_a_checkpoint(cohort, answered, scored, tmp_path
     assert project.model == str(start)
     for key, annotation in annotations.items():
         project.accept(key, answered.read_annotation(annotation), "ada")
-    still = Recipe(steps=1, batch=2, learning_rate=1e-9, weight_decay=0.0)
+    still = Recipe(steps=1, batch=2, learning_rate=1e-9, block_rate=1e-9, weight_decay=0.0)
     begun = load(run_train(project, still, SILENT).model)[0]
     for name, weight in load(start)[0].named_parameters():
         torch.testing.assert_close(begun.get_parameter(name), weight, rtol=0, atol=1e-6)
@@ -365,7 +368,7 @@ def test_a_later_round_goes_on_from_the_model_before(cohort, scored, tmp_path):
     project = copied(scored, tmp_path / "p")
     before = load(project.round(1).model)[0]
     suggest(project, 3.0, "random")
-    still = Recipe(steps=3, batch=2, learning_rate=1e-9, weight_decay=0.0)
+    still = Recipe(steps=3, batch=2, learning_rate=1e-9, block_rate=1e-9, weight_decay=0.0)
     files = run_train(project, still, SILENT)
     assert files.number == 2
     network, _, facts = load(files.model)
@@ -530,7 +533,15 @@ def said_by(model, project, volume):
     """The channel of each voxel, canonical."""
     scan = read_scan(project, volume)
     assert len(scan.planes) == 1  # of several the plain mean would not do
-    settled = model.settled(model.probabilities(scan), scan)
+    fusion = Fusion()
+    fusion.add(model.probabilities(scan))
+    *_, whole = model.views(scan)
+    assert whole.plane is None
+    found = np.zeros((len(whole.softmax), *scan.shape), np.float32)
+    found[0] = 1
+    found[(slice(None), *whole.box)] = whole.softmax
+    fusion.add(found)
+    settled = model.settled(fusion.softmax(), scan)
     return likeliest(settled, model.handicaps(settled))
 
 

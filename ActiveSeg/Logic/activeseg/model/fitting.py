@@ -13,7 +13,7 @@ from activeseg.model.ranks import Rank
 from activeseg.model.slices import IGNORED
 from activeseg.progress import Stage
 
-__all__ = ["Course", "fitted"]
+__all__ = ["Course", "fitted", "targets"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def fitted(course: Course, rank: Rank, stage: Stage) -> Iterator[tuple[int, torc
         images, labels = course.draw(course.batch, rank.share(course.batch))
         with learning_autocast(rank.device):
             logits = answer(images.to(rank.device))
-        target = _targets(rank.gathered(labels.to(rank.device)))
+        target = targets(rank.gathered(labels.to(rank.device)))
         loss = course.loss(rank.gathered(logits.float()), target)
         optimiser.zero_grad()
         (rank.count * loss).backward()
@@ -72,7 +72,7 @@ def fitted(course: Course, rank: Rank, stage: Stage) -> Iterator[tuple[int, torc
         stage.advance()
 
 
-def _targets(labels: torch.Tensor) -> torch.Tensor:
+def targets(labels: torch.Tensor) -> torch.Tensor:
     """Shifted labels (0 unknown) to the losses' classes (255 unknown)."""
     classes = labels.long() - 1
     return torch.where(classes < 0, IGNORED, classes)

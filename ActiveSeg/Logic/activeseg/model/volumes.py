@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.nn.functional import avg_pool3d
 
 from activeseg.keys import Plane
 from activeseg.model.edges import SLOPE, away_from_edges
@@ -99,15 +98,19 @@ def grey_volume(scan: Scan) -> torch.Tensor:
         scan.part((slice(first, min(first + STORED_SLICES, count)), *scan.box[1:]))
         for first in range(0, count, STORED_SLICES)
     ]
-    return torch.cat(
-        [
-            avg_pool3d(
-                torch.from_numpy(part.channels), scan.step, ceil_mode=True, count_include_pad=False
-            )
-            for part in parts
-        ],
-        dim=1,
-    )
+    return torch.cat([torch.from_numpy(_means(each.channels, scan.step)) for each in parts], dim=1)
+
+
+def _means(values: npt.NDArray[np.float32], step: tuple[int, int, int]) -> npt.NDArray[np.float32]:
+    """Means `[channels, ...]` over so many voxels along each axis; over fewer at the far ends."""
+    for axis, size in enumerate(step, start=1):
+        count = values.shape[axis]
+        first = np.arange(0, count, size)
+        each = np.diff(first, append=count).astype(np.float32)
+        sums = np.add.reduceat(values, first, axis=axis)
+        shares = each.reshape([-1 if k == axis else 1 for k in range(values.ndim)])
+        values = np.asarray(sums / shares, dtype=np.float32)
+    return values
 
 
 def places_at(voxels: torch.Tensor, whole: tuple[int, int, int]) -> torch.Tensor:

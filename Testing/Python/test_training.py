@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from activeseg.model.scan import PLACES
 from activeseg.model.slices import IGNORED, LabelledSlice, Sampler
 from activeseg.model.supervised import SIDES, SupervisedUNet
 from activeseg.model.training import Recipe, train
+from activeseg.model.volumes import LabelledVolume
 from activeseg.progress import Progress, Silent, Stage
 
 CONFIG = NetworkConfig(image_channels=1, structures=(1,), pixel_mm=1.0, modality="mr")
@@ -501,6 +503,33 @@ def test_deep_loss_by_hand() -> None:
 
     # 1 + 0.5 * (2 + 3) / 2
     assert deep_loss(First(), 0.5, logits, target).item() == pytest.approx(2.25)
+
+
+def test_the_decoder_alone_is_trained_of_both_networks() -> None:
+    """From the bottleneck on; what the networks see stays as it was."""
+    label = torch.stack([each.label[0] for each in squares(5, 0)])
+    image = torch.stack([each.image[1] for each in squares(5, 0)])[None]
+    volume = LabelledVolume(image, label, (1.0, 1.0, 1.0), (0, 0, 0), tuple(label.shape))
+    slices = [replace(each, volume=volume) for each in squares(5, 0)]
+    with seeded(7):
+        start = build(CONFIG).state_dict()
+    recipe = replace(SHORT, block_batch=2, block=16)
+    trained = train(slices, CONFIG, recipe, 3, Silent(), start=start, part="decoder")
+    known = dict(trained.network.named_parameters())
+    changed = {name for name, each in known.items() if not torch.equal(each, start[name])}
+    for part, first in (("unet", "unet.model.0."), ("volume", "volume.model.0.")):
+        moved = {name for name in changed if name.startswith(part)}
+        assert moved
+        assert not any(name.startswith(first) for name in moved)
+
+
+def test_without_volumes_that_network_learns_nothing() -> None:
+    with seeded(1):
+        fresh = build(CONFIG).state_dict()
+    trained = train(squares(3, 0), CONFIG, SHORT, 1, Silent())
+    found = trained.network.state_dict()
+    assert int(found["volume_steps"]) == 0
+    assert all(torch.equal(fresh[name], found[name]) for name in fresh if "volume" in name)
 
 
 def test_members_are_kept_from_half_way_on() -> None:

@@ -28,8 +28,10 @@ from activeseg.model.patches import Patches
 from activeseg.model.rank_processes import together
 from activeseg.model.ranks import Rank, Ranks, alone
 from activeseg.model.scan import PLACES
-from activeseg.model.supervised import SupervisedUNet
+from activeseg.model.slices import LabelledSlice
+from activeseg.model.supervised import SliceVolumeUNet, SupervisedUNet
 from activeseg.model.training import Recipe, Task, train
+from activeseg.model.volumes import LabelledVolume
 from activeseg.progress import Progress, Silent, Stage
 from test_training import CONFIG, equal, squares
 
@@ -52,6 +54,22 @@ def plain(config: NetworkConfig) -> SupervisedUNet:
     )
 
 
+def plain_both(config: NetworkConfig) -> SliceVolumeUNet:
+    """The same with a network of volumes beside it."""
+    inputs, outputs = config.image_channels + PLACES, 1 + len(config.structures)
+    volume = UNet(3, inputs, outputs, (4, 8, 8, 8), (2, 2, 2), num_res_units=1, norm=None)
+    return SliceVolumeUNet(plain(config).unet, volume)
+
+
+def in_a_volume(slices: list[LabelledSlice]) -> list[LabelledSlice]:
+    """The same slices as parts of one volume, one above the other."""
+    label = torch.stack([each.label[0] for each in slices])
+    image = torch.stack([each.image[1] for each in slices])[None]
+    whole = (len(slices), *slices[0].label.shape[1:])
+    volume = LabelledVolume(image, label, (1.0, 1.0, 1.0), (0, 0, 0), whole)
+    return [replace(each, volume=volume) for each in slices]
+
+
 def weights_of(task: Task, rank: Rank, progress: Progress) -> dict[str, Any]:
     """What `on_rank` trains, of every rank."""
     trained = training._trained(task, rank, progress)
@@ -61,6 +79,12 @@ def weights_of(task: Task, rank: Rank, progress: Progress) -> dict[str, Any]:
 def plain_weights_of(task: Task, rank: Rank, progress: Progress) -> dict[str, Any]:
     single = mock.patch.object(precision, "has_bfloat16", return_value=False)
     with single, mock.patch.object(training, "build", plain):
+        return weights_of(task, rank, progress)
+
+
+def plain_both_of(task: Task, rank: Rank, progress: Progress) -> dict[str, Any]:
+    single = mock.patch.object(precision, "has_bfloat16", return_value=False)
+    with single, mock.patch.object(training, "build", plain_both):
         return weights_of(task, rank, progress)
 
 
@@ -89,6 +113,21 @@ def test_two_ranks_learn_what_one_does() -> None:
             assert torch.allclose(rank["weights"][name], value, rtol=0, atol=1e-6), name
             assert (value - fresh[name]).abs().max() > 1e-3, name
     assert equal(two[0]["weights"], two[1]["weights"])
+
+
+def test_two_ranks_learn_the_network_of_volumes_as_one_does() -> None:
+    recipe = replace(SHORT, learning_rate=1e-2, block_batch=4, block=8)
+    task = replace(TASK, recipe=recipe, slices=in_a_volume(squares(5, 0)))
+    one = plain_both_of(task, alone(torch.device("cpu")), Silent())
+    two = in_two(plain_both_of, task)
+    with seeded(task.seed):
+        fresh = plain_both(CONFIG).state_dict()
+    assert [record["step"] for record in one["log"] if "volume_loss" in record] == [2]
+    for rank in two:
+        assert int(rank["weights"]["volume_steps"]) == recipe.block_steps
+        for name, value in one["weights"].items():
+            assert torch.allclose(rank["weights"][name], value, rtol=0, atol=1e-6), name
+            assert (value - fresh[name]).abs().max() > 1e-3, name
 
 
 def test_one_rank_does_what_was_done_before_there_were_any() -> None:

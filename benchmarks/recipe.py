@@ -41,7 +41,7 @@ def main() -> None:
     pool_ids, test_ids = split(cohort, a.seed, a.pool, a.test)
     pool, test = only(cohort, pool_ids), only(cohort, test_ids)
     config = cohort_network(pool, "auto")
-    order = _drawn(pool, a.seed)
+    order = drawn(pool, a.seed)
     weights: Weights | None = None
     with patch("activeseg.model.training.build", _with_norm(a.norm)):
         for number, count in enumerate(a.slices):
@@ -64,10 +64,10 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cohort", type=Path, required=True)
-    parser.add_argument("--slices", type=_numbers, default=(80,), help="one or several, ascending")
+    parser.add_argument("--slices", type=numbers, default=(80,), help="one or several, ascending")
     parser.add_argument("--steps", type=int, default=Recipe().steps)
     parser.add_argument(
-        "--last-steps", type=_numbers, help="the last model, with each of these from the one before"
+        "--last-steps", type=numbers, help="the last model, with each of these from the one before"
     )
     parser.add_argument("--batch", type=int, default=Recipe().batch)
     parser.add_argument("--rate", type=float, default=Recipe().learning_rate)
@@ -80,7 +80,8 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _numbers(text: str) -> tuple[int, ...]:
+def numbers(text: str) -> tuple[int, ...]:
+    """Whole numbers, between commas."""
     return tuple(int(each) for each in text.split(","))
 
 
@@ -90,7 +91,7 @@ def _told(quality: Quality) -> str:
     return f"Dice {quality.dice:.4f} ({' '.join(known)})"
 
 
-def _drawn(pool: Cohort, seed: int) -> list[SliceKey]:
+def drawn(pool: Cohort, seed: int) -> list[SliceKey]:
     """All slices of the pool that show a structure, in the order in which they are taken."""
     rng = np.random.default_rng(100 + seed)
     values = [structure.value for structure in pool.structures]

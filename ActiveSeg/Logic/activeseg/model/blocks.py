@@ -5,6 +5,7 @@ What `patches` does with slices, in three dimensions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -41,14 +42,17 @@ def cut_block(volume: LabelledVolume, at: torch.Tensor) -> tuple[torch.Tensor, t
         Image `[1, channels + PLACES, d, h, w]`, interpolated, and label `[1, 1, d, h, w]`, of the
         nearest voxel.
     """
-    shape = torch.tensor(volume.label.shape)
-    flat = at.reshape(-1, 3)
-    low = torch.minimum(flat.amin(dim=0).floor().long().clamp(min=0), shape - 1)
-    high = torch.minimum(flat.amax(dim=0).ceil().long() + 1, shape).maximum(low + 1)
-    there = tuple(slice(*each) for each in zip(low.tolist(), high.tolist(), strict=True))
+    sides = []
+    for axis, count in enumerate(volume.label.shape):
+        least, most = (float(each) for each in torch.aminmax(at[..., axis]))
+        first = min(max(0, math.floor(least)), count - 1)
+        sides.append(slice(first, min(max(first, math.ceil(most)) + 1, count)))
+    there = tuple(sides)
+    low = torch.tensor([side.start for side in sides])
+    size = torch.tensor([side.stop - side.start for side in sides])
     # Only so much is brought to single precision. grid_sample counts from -1 to 1 between the
     # outer edges, in the order L, P, S.
-    grid = ((2 * (at - low) + 1) / (high - low) - 1).flip(-1)[None]
+    grid = ((2 * (at - low) + 1) / size - 1).flip(-1)[None]
     image = volume.image[(slice(None), *there)].float()[None]
     label = volume.label[there].float()[None, None]
     grey = grid_sample(image, grid, padding_mode="border", align_corners=False)

@@ -114,7 +114,7 @@ class _Views:
     Attributes:
         labels: Of each view by its plane.
         sides: Label maps of all of them.
-        passes: That came with them.
+        passes: That came with them, and the answer of a view that comes without any.
         box: Where all that is.
     """
 
@@ -133,6 +133,8 @@ class _Views:
         self.sides += view.sides
         if view.passes is not None:
             self.passes.add_together(view.passes)
+        elif self.passes.labels:  # another network's answer is an opinion as each pass is
+            self.passes.add(view.softmax)
         self.box = view.box
         self._fusion.add(view.softmax, view.weight)
         if view.energy is not None:

@@ -49,9 +49,9 @@ class _Prior:
 
 # Where samples look in one of several planes each they agree less than in one plane.
 _SEVERAL_VIEWS = _Prior(
-    0.83,
-    (0.45, 0.87, 0.87, 0.81, 0.84, 0.79, 0.84, 0.83),
-    (0.04, 0.15, 0.15, 0.08, 0.24, 0.13, 0.15, 0.0),
+    0.86,
+    (0.41, 0.86, 0.88, 0.82, 0.83, 0.78, 0.79, 0.86),
+    (0.00, 0.17, 0.26, 0.10, 0.25, 0.05, 0.06, 0.0),
 )
 _ONE_VIEW = _Prior(
     0.81,

@@ -50,12 +50,12 @@ def by_hand(network: nn.Module, scan: Scan) -> np.ndarray:
         return network(torch.from_numpy(image)[None])[0].softmax(dim=0).numpy()
 
 
-@pytest.mark.parametrize("window", [128, 16, 8])
+@pytest.mark.parametrize("at_once", [96, 4, 1])
 @pytest.mark.parametrize("margin", [0, 2, 16])
 def test_every_voxel_is_shown_its_grey_value_and_its_place(
-    monkeypatch: pytest.MonkeyPatch, window: int, margin: int
+    monkeypatch: pytest.MonkeyPatch, at_once: int, margin: int
 ) -> None:
-    monkeypatch.setattr(volume_view, "WINDOW", window)
+    monkeypatch.setattr(volume_view, "SLICES_AT_ONCE", at_once)
     monkeypatch.setattr(volume_view, "MARGIN", margin)
     network, scan = Pointwise(1 + PLACES), scan_of()
     found = volume_softmax(network, scan, BOX, CPU)

@@ -41,34 +41,35 @@ def main() -> None:
     parser.add_argument("--slices", type=numbers, default=(12, 30, 65), help="ascending")
     parser.add_argument("--steps", type=int, default=Recipe().steps)
     parser.add_argument("--volumes", type=int, default=20, help="scored volumes of the test set")
+    parser.add_argument("--planes", default="auto", help="`axial` for the prior of one plane")
     parser.add_argument("--seed", type=int, default=0)
     a = parser.parse_args()
     cohort = open_cohort(a.cohort)
     pool_ids, test_ids = split(cohort, a.seed, None, None)
     pool, test = only(cohort, pool_ids), only(cohort, test_ids[: a.volumes])
-    config = cohort_network(pool, "auto")
-    order = drawn(pool, a.seed)
+    config = cohort_network(pool, a.planes)
+    order = drawn(pool, a.seed, a.planes)
     weights: Weights | None = None
     found = []
     for number, count in enumerate(a.slices):
-        slices = reference_slices(pool, order[:count], config, "auto", True, Silent())
+        slices = reference_slices(pool, order[:count], config, a.planes, True, Silent())
         recipe = Recipe(steps=a.steps) if weights is None else Recipe(steps=a.steps).going_on()
         trained = train(slices, config, recipe, a.seed + 7919 * number, Silent(), weights)
         weights = trained.network.state_dict()
-        found.append(_judged(SliceModel(trained.network, config), test, config))
-        _print_prior(count, *found[-1])
+        found.append(_judged(SliceModel(trained.network, config), test, config, a.planes))
+        _print_prior(count, a.planes == "auto", *found[-1])
     report(*(np.concatenate(column) for column in zip(*found, strict=True)))
 
 
 def _judged(
-    model: SliceModel, test: Cohort, config: NetworkConfig
+    model: SliceModel, test: Cohort, config: NetworkConfig, planes: str
 ) -> tuple[Floats, Floats, Floats]:
     """Evidence `[n, structures, evidence]`, size and true Dice `[n, structures]` of all slices."""
     names = [structure.name for structure in test.structures]
     channel_of = channel_table(config.structures)
     evidence, size, true = [], [], []
     for number, volume in enumerate(test.volumes):
-        scan = scan_of(test, volume.id, "auto")
+        scan = scan_of(test, volume.id, planes)
         found = score_scan(model, config.pixel_mm, scan, names, Scoring(), number)
         truth = channel_of[volume.geometry.to_canonical(test.read_label(volume.id))]
         evidence.append(found.scores.evidence)
@@ -93,12 +94,14 @@ def _weight(size: Floats) -> Floats:
     return np.square(np.clip(size, 0.5, 2.5))
 
 
-def _print_prior(count: int, evidence: Floats, size: Floats, true: Floats) -> None:
+def _print_prior(
+    count: int, several_views: bool, evidence: Floats, size: Floats, true: Floats
+) -> None:
     """What the prior expects, and what is true."""
     rows = _known(evidence, true)
     missing = len(EVIDENCE) - evidence.shape[-1]  # what earlier rounds would say
     x = np.pad(evidence[rows], ((0, 0), (0, missing)), constant_values=np.nan)
-    said, weight = DiceLedger.prior(True).slices(x, size[rows]).dice, _weight(size[rows])
+    said, weight = DiceLedger.prior(several_views).slices(x, size[rows]).dice, _weight(size[rows])
     print(
         f"{count} slices: the prior expects {np.average(said, weights=weight):.3f}, true is "
         f"{np.average(true[rows], weights=weight):.3f}; mean error "

@@ -41,7 +41,7 @@ def main() -> None:
     pool_ids, test_ids = split(cohort, a.seed, a.pool, a.test)
     pool, test = only(cohort, pool_ids), only(cohort, test_ids)
     config = cohort_network(pool, "auto")
-    order = drawn(pool, a.seed)
+    order = drawn(pool, a.seed, "auto")
     weights: Weights | None = None
     with patch("activeseg.model.training.build", _with_norm(a.norm)):
         for number, count in enumerate(a.slices):
@@ -91,7 +91,7 @@ def _told(quality: Quality) -> str:
     return f"Dice {quality.dice:.4f} ({' '.join(known)})"
 
 
-def drawn(pool: Cohort, seed: int) -> list[SliceKey]:
+def drawn(pool: Cohort, seed: int, planes: str) -> list[SliceKey]:
     """All slices of the pool that show a structure, in the order in which they are taken."""
     rng = np.random.default_rng(100 + seed)
     values = [structure.value for structure in pool.structures]
@@ -101,7 +101,7 @@ def drawn(pool: Cohort, seed: int) -> list[SliceKey]:
         there = np.isin(geometry.to_canonical(pool.read_label(volume.id)), values)
         shown = [
             SliceKey(volume.id, plane, int(index))
-            for plane in geometry.planes("auto")
+            for plane in geometry.planes(planes)
             for index in np.flatnonzero(there.any(axis=_others(plane)))
         ]
         turns += [

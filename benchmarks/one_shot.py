@@ -30,6 +30,7 @@ from activeseg.loop.evaluation import evaluate
 from activeseg.loop.references import reference_slices
 from activeseg.loop.split import only, split
 from activeseg.model.inference import SliceModel
+from activeseg.model.network import GENERATION
 from activeseg.model.training import Recipe, train
 from activeseg.progress import Silent
 from activeseg.project.feature_cache import user_cache
@@ -37,7 +38,7 @@ from activeseg.project.offer import fresh_offer
 from activeseg.project.scans import cohort_network
 from activeseg.sampling import strategy
 
-_JOB = ("strategy", "minutes", "seed", "propagation")
+_JOB = ("strategy", "minutes", "seed", "propagation", "generation")
 
 SPARE = 1.25
 """Of the minutes there are, so many are asked for: expected minutes are a guess."""
@@ -47,15 +48,20 @@ def main() -> None:
     """Run what is missing and print the table."""
     a = _arguments()
     jobs = [
-        {"strategy": name, "minutes": minutes, "seed": seed, "propagation": not a.alone}
+        {"strategy": name, "minutes": minutes, "seed": seed}
+        | {"propagation": not a.alone, "generation": GENERATION}
         for seed in range(a.seeds)
         for minutes in a.minutes
         for name in a.strategies
     ]
     lines = a.out.read_text().splitlines() if a.out.is_file() else []
-    # Lines that do not say are of before there was propagation.
-    told = [{"propagation": False} | json.loads(line) for line in lines]
-    done = [each for each in told if each["propagation"] is not a.alone]
+    # Lines that do not say are of before there was propagation, and of the network before.
+    told = [{"propagation": False, "generation": 2} | json.loads(line) for line in lines]
+    done = [
+        each
+        for each in told
+        if (each["propagation"], each["generation"]) == (not a.alone, GENERATION)
+    ]
     known = [{key: each[key] for key in _JOB} for each in done]
     waiting = [job for job in jobs if job not in known]
     spawned = multiprocessing.get_context("spawn")

@@ -31,6 +31,7 @@ from activeseg.model.supervised import SliceVolumeUNet
 
 __all__ = [
     "DEVICES",
+    "GENERATION",
     "STRIDE",
     "UNREADABLE",
     "NetworkConfig",

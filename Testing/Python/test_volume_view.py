@@ -11,9 +11,13 @@ from activeseg.keys import Plane
 from activeseg.model import precision, volume_view
 from activeseg.model.inference import SliceModel
 from activeseg.model.network import NetworkConfig, build, load, save, seeded
+from activeseg.model.propagation import taught
 from activeseg.model.scan import PLACES, Scan
 from activeseg.model.supervised import SliceVolumeUNet
+from activeseg.model.training import Recipe, train
 from activeseg.model.volume_view import volume_softmax
+from activeseg.model.volumes import Lesson
+from activeseg.progress import Silent
 
 CPU = torch.device("cpu")
 CONFIG = NetworkConfig(1, (1, 2), 1.0, "mr")
@@ -114,3 +118,17 @@ def test_a_checkpoint_keeps_both_networks_and_what_they_learned(tmp_path) -> Non
     assert int(found.volume_steps) == 7
     for name, value in network.state_dict().items():
         assert torch.equal(found.state_dict()[name], value), name
+
+
+@pytest.mark.parametrize("shape", [(1, 24, 24), (3, 10, 90), (5, 9, 7)])
+def test_flat_narrow_and_tiny_volumes_are_learned_from_and_answered(
+    shape: tuple[int, int, int],
+) -> None:
+    scan = Scan(scan_of(shape).stored, (5.0, 1.0, 1.0), (Plane.AXIAL,))
+    channels = np.zeros(shape[1:], np.uint8)
+    channels[3:7, 2:6] = 1
+    slices = taught(scan, [Lesson(Plane.AXIAL, 0, channels)], 1.0, 1, True)
+    trained = train(slices, CONFIG, Recipe(steps=2, batch=2, block=16), 0, Silent())
+    model = SliceModel(trained.network, CONFIG)
+    assert [view.plane for view in model.views(scan)] == [Plane.AXIAL, None]
+    assert model.labels(scan).shape == shape

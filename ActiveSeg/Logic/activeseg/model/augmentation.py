@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import torch
+from torch.nn.functional import interpolate
 
-__all__ = ["MOST_SCALED", "MOST_TURNED", "TURNED_SHARE", "Chance"]
+__all__ = ["MOST_SCALED", "MOST_TURNED", "TURNED_SHARE", "Chance", "bent_share"]
 
 TURNED_SHARE = 0.8
 MOST_TURNED = 0.25
 MOST_SCALED = 0.15
 """Share of what is turned; radians, and parts of one, in either direction."""
+
+BENT_SHARE, BENT, KNOTS_APART, FEW_SLICES = 0.8, 1.5, 6.5, 100
+"""Share of what is bent, standard deviation of the bends and their distance, pixels or voxels; of
+more slices than so few a smaller share, as they show themselves how shapes differ."""
 
 NOISE_SHARE, NOISE = 0.3, 0.1
 GREY_SHARE, MOST_GREY = 0.5, 0.2
@@ -17,6 +22,11 @@ GREY_SHARE, MOST_GREY = 0.5, 0.2
 
 PLACE_NOISE = 0.1
 """Standard deviation by which a place is moved along S, P and L (-1 to 1)."""
+
+
+def bent_share(slices: int) -> float:
+    """The share of patches or blocks that are bent, of so many annotated slices."""
+    return BENT_SHARE * min(1.0, FEW_SLICES / slices)
 
 
 class Chance:
@@ -40,6 +50,25 @@ class Chance:
     def normal(self, *shape: int) -> torch.Tensor:
         """Of standard deviation 1."""
         return torch.randn(shape, generator=self.generator)
+
+    def bends(self, count: int, size: tuple[int, ...], share: float) -> torch.Tensor:
+        """How far each pixel or voxel of some of them is moved, smoothly, `[N, *size, axes]`.
+
+        Organs differ in shape by more than turning and scaling (elastic deformation: Simard et
+        al., ICDAR 2003).
+
+        Args:
+            count: How many patches or blocks.
+            size: Their pixels or voxels along two or three axes.
+            share: How many of them are bent.
+        """
+        axes = len(size)
+        knots = [max(2, round((each - 1) / KNOTS_APART) + 1) for each in size]
+        field = self.normal(count, axes, *knots) * BENT
+        mode = {2: "bicubic", 3: "trilinear"}[axes]
+        smooth = interpolate(field, size=size, mode=mode, align_corners=True)
+        some = self.some(count, share).view(count, *(1,) * (1 + axes))
+        return smooth.movedim(1, -1) * some
 
     def other_scanner(self, grey: torch.Tensor, count: int, part: slice) -> torch.Tensor:
         """Grey values with noise, scaled and shifted.

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.nn.functional import grid_sample, interpolate
+from torch.nn.functional import grid_sample
 
-from activeseg.model.augmentation import MOST_SCALED, MOST_TURNED, TURNED_SHARE, Chance
+from activeseg.model.augmentation import MOST_SCALED, MOST_TURNED, TURNED_SHARE, Chance, bent_share
 from activeseg.model.scan import PLACES
 from activeseg.model.volumes import LabelledVolume, places_at
 
@@ -21,9 +21,6 @@ __all__ = ["Blocks", "cut_block"]
 
 PAIRS = ((0, 1), (0, 2), (1, 2))
 """The axes in whose planes a block is turned."""
-
-BENT_SHARE, BENT_VOXELS, KNOT_VOXELS, FEW_SLICES = 0.8, 1.5, 6.5, 100
-"""As in `patches`."""
 
 MOST_CENTRES = 4096
 """Voxels of a volume and a class that a block may lie round; of more, as many by chance."""
@@ -81,7 +78,7 @@ class Blocks:
         self._size = size
         self._rng = np.random.default_rng(seed)
         self._chance = Chance(seed)
-        self._bent_share = BENT_SHARE * min(1.0, FEW_SLICES / slices)
+        self._bent_share = bent_share(slices)
         self._centres: dict[int, list[tuple[int, npt.NDArray[np.intp]]]] = {}
         for number, volume in enumerate(volumes):
             label = volume.label.numpy().ravel()
@@ -149,9 +146,5 @@ class Blocks:
         return matrix @ torch.diag_embed(scale)
 
     def _bends(self, count: int) -> torch.Tensor:
-        """How far each voxel of some blocks is moved, smoothly, `[N, d, d, d, 3]` voxels."""
-        knots = max(2, round((self._size - 1) / KNOT_VOXELS) + 1)
-        field = self._chance.normal(count, 3, knots, knots, knots) * BENT_VOXELS
-        smooth = interpolate(field, size=(self._size,) * 3, mode="trilinear", align_corners=True)
-        some = self._chance.some(count, self._bent_share).view(count, 1, 1, 1, 1)
-        return smooth.permute(0, 2, 3, 4, 1) * some
+        """How far each voxel of some blocks is moved, `[N, d, d, d, 3]` voxels."""
+        return self._chance.bends(count, (self._size,) * 3, self._bent_share)

@@ -56,7 +56,7 @@ class SliceModel(SegmentationModel):
     Args:
         network: The network.
         config: What it was built for.
-        members: Weights that the network had earlier in its training (`snapshots`).
+        members: Weights that it had earlier in its training, of slices alone (`snapshots`).
         device: Where it runs (`activeseg.model.network.DEVICES`).
 
     Raises:
@@ -178,7 +178,7 @@ class SliceModel(SegmentationModel):
         """One answer of each kept member of the training run, the network itself last."""
         latest = {name: value.clone() for name, value in self._network.state_dict().items()}
         for weights in (*self._members, latest):
-            self._network.load_state_dict(weights)
+            self._network.load_state_dict(latest | dict(weights))
             try:
                 found = self._fused(scan, box)
             finally:

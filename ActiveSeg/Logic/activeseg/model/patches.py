@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch.nn.functional import grid_sample, interpolate
+from torch.nn.functional import grid_sample
 
-from activeseg.model.augmentation import MOST_SCALED, MOST_TURNED, TURNED_SHARE, Chance
+from activeseg.model.augmentation import MOST_SCALED, MOST_TURNED, TURNED_SHARE, Chance, bent_share
 from activeseg.model.scan import PLACES
 from activeseg.model.slices import LabelledSlice, Sampler, Window
 
@@ -20,10 +20,6 @@ __all__ = ["Patches", "cut", "plain_offsets"]
 
 MOST_SHEARED = 0.1
 """Part of one, in either direction, by which turned patches are sheared."""
-
-BENT_SHARE, BENT_PIXELS, KNOT_PIXELS, FEW_SLICES = 0.8, 1.5, 6.5, 100
-"""Share of the patches that are bent, standard deviation of the bends and their distance; of more
-slices than so few a smaller share, as they show themselves how shapes differ."""
 
 
 def plain_offsets(patch: tuple[int, int]) -> torch.Tensor:
@@ -67,7 +63,7 @@ class Patches:
     def __init__(self, slices: Sequence[LabelledSlice], patch: tuple[int, int], seed: int) -> None:
         self._sampler = Sampler(slices, patch, np.random.default_rng(seed))
         self._chance = Chance(seed)
-        self._bent_share = BENT_SHARE * min(1.0, FEW_SLICES / len(slices))
+        self._bent_share = bent_share(len(slices))
 
     def draw(self, count: int, part: slice = slice(None)) -> tuple[torch.Tensor, torch.Tensor]:
         """Images `[N, channels, h, w]` and labels `[N, 1, h, w]` of a batch, or of a part of it.
@@ -94,17 +90,8 @@ class Patches:
         return (offsets.view(1, -1, 2) @ matrix.mT).view(count, *offsets.shape)
 
     def _bends(self, count: int) -> torch.Tensor:
-        """How far each pixel of some patches is moved, smoothly, `[N, h, w, 2]` pixels (x, y).
-
-        Organs differ in shape by more than turning and scaling (elastic deformation: Simard et
-        al., ICDAR 2003).
-        """
-        patch = self._sampler.patch
-        knots = [max(2, round((size - 1) / KNOT_PIXELS) + 1) for size in patch]
-        field = self._chance.normal(count, 2, *knots) * BENT_PIXELS
-        smooth = interpolate(field, size=patch, mode="bicubic", align_corners=True)
-        some = self._chance.some(count, self._bent_share).view(count, 1, 1, 1)
-        return smooth.permute(0, 2, 3, 1) * some
+        """How far each pixel of some patches is moved, `[N, h, w, 2]` pixels (x, y)."""
+        return self._chance.bends(count, self._sampler.patch, self._bent_share)
 
     def _changed(self, images: torch.Tensor, count: int, part: slice) -> torch.Tensor:
         """Other grey values, as from another scanner, and a place that is a little off.

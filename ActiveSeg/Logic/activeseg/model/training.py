@@ -100,7 +100,7 @@ class Trained:
     Attributes:
         network: The network, in evaluation mode.
         log: Step and loss, of up to three steps late in the run, the last one among them.
-        members: Weights from earlier in the run, the earliest first.
+        members: Weights of the network of slices from earlier in the run, the earliest first.
     """
 
     network: nn.Module
@@ -242,7 +242,7 @@ def _fit_slices(
     members: list[Weights] = []
     for step, loss in fitted(course, rank, stage):
         if step in kept:
-            members.append(copy.deepcopy(network.state_dict()))
+            members.append(copy.deepcopy(_of_slices(network)))
         if step in logged:
             log.append({"step": step, "loss": loss.item()})
     return log, members
@@ -278,6 +278,12 @@ def _fit_volumes(
     ]
     network.volume_steps += recipe.block_steps
     return log
+
+
+def _of_slices(network: SupervisedUNet) -> Weights:
+    """The weights without those of the network of volumes, which has not learned yet."""
+    weights = network.state_dict()
+    return {name: each for name, each in weights.items() if not name.startswith("volume")}
 
 
 def _volumes(slices: Sequence[LabelledSlice]) -> list[LabelledVolume]:

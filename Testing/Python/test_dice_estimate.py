@@ -131,6 +131,20 @@ def judged(count: int, seed: int, shift: float = 0.0, audits: int = 0) -> Judged
     return Judged(evidence, np.ones(count), volume, dice, audit, np.zeros(count, dtype=int))
 
 
+def typical(count: int) -> np.ndarray:
+    """Evidence of which nothing is known but a typical filling."""
+    evidence = np.full((count, len(EVIDENCE)), np.nan)
+    evidence[:, FILL] = 0.82
+    return evidence
+
+
+def half_right(volume: np.ndarray, size: np.ndarray, age: np.ndarray) -> Judged:
+    """Typical proposals that turned out to have a Dice of 0.5."""
+    count = len(volume)
+    right, audit = np.full(count, 0.5), np.zeros(count, dtype=bool)
+    return Judged(typical(count), size, volume, right, audit, age)
+
+
 def nothing_judged() -> Judged:
     return judged(0, 0)
 
@@ -219,23 +233,39 @@ def test_large_slices_are_judged_more_surely() -> None:
 
 
 @pytest.mark.parametrize(
-    ("age", "size", "weight"), [(0, 1.0, 0.3), (2, 1.0, 0.075), (1, 0.5, 0.06)]
+    ("age", "size", "weight"), [(0, 1.0, 0.7), (2, 1.0, 0.175), (1, 0.5, 0.14)]
 )
 def test_what_one_judged_proposal_teaches_by_hand(age: int, size: float, weight: float) -> None:
-    # Prior 0.86 with a deviation of 0.1, noise 0.11. A judged proposal counts as 0.3, half of that
+    # Prior 0.86 with a deviation of 0.1, noise 0.11. A judged proposal counts as 0.7, half of that
     # a round later, and at half the mean size 1 / (0.5 + 0.5 / 0.25) = 0.4 times as much.
-    evidence = np.full((1, len(EVIDENCE)), np.nan)
-    evidence[0, FILL] = 0.82
-    found = Judged(
-        evidence,
-        np.array([size]),
-        np.array(["v"]),
-        np.array([0.5]),
-        np.zeros(1, bool),
-        np.array([age]),
-    )
+    evidence = typical(1)
+    found = half_right(np.array(["v"]), np.array([size]), np.array([age]))
     estimate = DiceEstimator.learn(found, True).slices(evidence, np.ones(1))
     assert estimate.dice == pytest.approx([0.86 - 0.36 * weight / (1.21 + weight)])
+
+
+@pytest.mark.parametrize(
+    ("volumes", "age", "weight"),
+    # 21 rows of one volume with a correlation of 0.7 are worth 21 / (1 + 20 * 0.7) = 1.4 rows; a
+    # round later 10.5 of 1 + 9.5 * 0.7 = 7.65; of three volumes three times 7 / (1 + 6 * 0.7).
+    [(1, 0, 0.7 * 1.4), (1, 1, 0.7 * 10.5 / 7.65), (3, 0, 0.7 * 3 * 7 / 5.2), (21, 0, 0.7 * 21)],
+)
+def test_answers_of_one_volume_teach_less_than_those_of_many(
+    volumes: int, age: int, weight: float
+) -> None:
+    names = np.array([f"v{k % volumes}" for k in range(21)])
+    found = half_right(names, np.ones(21), np.full(21, age))
+    estimate = DiceEstimator.learn(found, True).slices(typical(1), np.ones(1))
+    assert estimate.dice == pytest.approx([0.86 - 0.36 * weight / (1.21 + weight)])
+
+
+def test_one_hard_volume_answered_from_end_to_end_does_not_exclude_the_truth() -> None:
+    # 26 slices of a volume on which the model has failed; the cohort is as the prior expects.
+    hard = half_right(np.full(26, "v"), np.ones(26), np.zeros(26, dtype=int))
+    estimator = DiceEstimator.learn(hard, True)
+    whole = estimator.volumes(typical(60), np.ones(60), np.arange(60) // 6)
+    cohort = estimator.cohort(whole)
+    assert 0.5 < cohort.dice[0] < 0.86 < cohort.high[0]
 
 
 def test_isotonic_steps_in_with_many_points() -> None:

@@ -8,7 +8,8 @@ from activeseg.quality.agreement import (
     pairwise_dice,
 )
 from activeseg.quality.confidence import LEAST_VOXELS, LIKELY, soft_dice_confidence
-from activeseg.quality.estimator import EVIDENCE, DiceEstimator, Estimate, Judged, Volumes, proposed
+from activeseg.quality.estimates import Estimate, Volumes
+from activeseg.quality.estimator import EVIDENCE, DiceEstimator, Judged, proposed
 from activeseg.quality.gain import expected_gain, sizes_over
 from activeseg.quality.measured import dice, hd95_mm
 from activeseg.quality.opinions import Opinions

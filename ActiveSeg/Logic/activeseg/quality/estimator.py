@@ -9,20 +9,22 @@ truth on the ridge's estimate takes out what a line cannot.
 A slice that shows little of a structure is judged badly by every estimate and says little about
 the volume, so half of the noise is taken to fall with the size of what is shown. Answers judge the
 models of earlier rounds, on slices that were asked for because they looked bad: each counts as less
-than one independent observation, and less again with each round that has passed since.
+than one independent observation, less again beside others of its volume, and less again with each
+round that has passed since.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-__all__ = ["EVIDENCE", "DiceEstimator", "Estimate", "Judged", "Volumes", "proposed"]
+from activeseg.quality.estimates import Estimate, Volumes
+
+__all__ = ["EVIDENCE", "DiceEstimator", "Judged", "proposed"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -68,9 +70,10 @@ _SIZELESS = 0.5
 """Sizes beyond these count as these; so much of the noise's variance no size takes away, and what
 is left falls with its square."""
 
-_WORTH, _AGEING = 0.3, 0.5
-"""So much of an independent observation is a judged proposal, as those of a round err together;
-and so much of that is left a round later (docs/experiments.md)."""
+_WORTH, _ALIKE, _AGEING = 0.7, 0.7, 0.5
+"""So much of an independent observation is a judged proposal, as those of a round err together; so
+are the errors of a volume's proposals correlated; and so much is left of one a round later
+(docs/experiments.md)."""
 
 ISOTONIC_FROM = 100
 _ISOTONIC_HALF = 300.0
@@ -83,9 +86,6 @@ _SHARED_PAIRS = 100.0
 
 _SLICES_ALIKE = 2.0
 """Neighbouring slices err alike: as many of them count as one."""
-
-_STRUCTURES_ALIKE = 0.5
-"""Correlation of the errors of two structures in one slice or volume."""
 
 UPPER = 0.95
 
@@ -109,68 +109,6 @@ class Judged:
     dice: Floats
     audit: npt.NDArray[np.bool_]
     age: npt.NDArray[np.integer]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """Expected Dice and how far it may be off; arrays of one shape.
-
-    Attributes:
-        dice: Expected Dice, 0 to 1.
-        reach: Half the width of the 90 % interval, before it is cut to 0..1.
-    """
-
-    dice: Floats
-    reach: Floats
-
-    @property
-    def low(self) -> Floats:
-        """Lower end of the 90 % interval."""
-        return np.clip(self.dice - self.reach, 0.0, 1.0)
-
-    @property
-    def high(self) -> Floats:
-        """Upper end of the 90 % interval."""
-        return np.clip(self.dice + self.reach, 0.0, 1.0)
-
-    def over_structures(self, counts: npt.NDArray[np.bool_]) -> Estimate:
-        """The mean over the first axis, of what counts; NaN where nothing does.
-
-        The errors of two structures are correlated by one half, so the mean is off by less than
-        each of them.
-
-        Args:
-            counts: Of the estimate's shape: whether the structure is judged there.
-        """
-        number = counts.sum(axis=0)
-        some = np.maximum(number, 1)
-        dice = np.sum(self.dice, axis=0, where=counts) / some
-        total = np.sum(self.reach, axis=0, where=counts)
-        squares = np.sum(np.square(self.reach), axis=0, where=counts)
-        variance = _STRUCTURES_ALIKE * np.square(total) + (1 - _STRUCTURES_ALIKE) * squares
-        reach = np.sqrt(variance) / some
-        return Estimate(np.where(number > 0, dice, np.nan), np.where(number > 0, reach, np.nan))
-
-
-@dataclass(frozen=True)
-class Volumes:
-    """One structure in whole volumes, before there is an interval; one row a volume.
-
-    Attributes:
-        dice: `[v]` expected Dice.
-        noise: `[v]` variance of the volume's own errors over the noise.
-        mean_x: `[v, 1 + len(EVIDENCE)]` mean row of the regression.
-    """
-
-    dice: Floats
-    noise: Floats
-    mean_x: Floats
-
-    @classmethod
-    def join(cls, parts: Sequence[Volumes], order: npt.NDArray[np.integer]) -> Volumes:
-        """The volumes of all parts in another order."""
-        columns = ([getattr(part, field.name) for part in parts] for field in fields(cls))
-        return cls(*(np.concatenate(each)[order] for each in columns))
 
 
 class DiceEstimator:
@@ -212,14 +150,15 @@ class DiceEstimator:
         x = _design(judged.evidence[known], begin.typical)
         y = judged.dice[known]
         fresh = _AGEING ** judged.age[known].astype(np.float64)
-        weight = fresh / _variance(judged.size[known])
+        alone = fresh / _variance(judged.size[known])
+        weight = alone * _shares(judged.volume[known], fresh)
         prior = np.array([begin.dice, *begin.weights])
         deviation = np.array([_LEVEL_SD, *[_WEIGHT_SD] * len(EVIDENCE)]) / _NOISE_SD
         precision = np.diag(deviation**-2.0) + _WORTH * (x.T * weight) @ x
         covariance = np.asarray(np.linalg.inv(precision), dtype=np.float64)
         mean = prior + _WORTH * covariance @ (x.T @ (weight * (y - x @ prior)))
-        mean[0] += _audit_shift(y - x @ mean, weight, judged.audit[known])
-        residual = np.sqrt(weight) * (y - x @ mean)
+        mean[0] += _audit_shift(y - x @ mean, alone, judged.audit[known])
+        residual = np.sqrt(alone) * (y - x @ mean)
         freedom = _NOISE_POINTS + float(fresh.sum())
         noise = float((_NOISE_POINTS * _NOISE_SD**2 + residual @ residual) / freedom)
         shared = _shared_noise(residual / np.sqrt(noise), judged.volume[known])
@@ -315,6 +254,18 @@ def proposed(evidence: Floats) -> npt.NDArray[np.bool_]:
 def _variance(size: Floats) -> Floats:
     """Variance of a structure's error in a slice, over that of its mean slice."""
     found: Floats = _SIZELESS + (1 - _SIZELESS) * np.clip(size, _SMALLEST, _LARGEST) ** -2.0
+    return found
+
+
+def _shares(volume: npt.NDArray[np.str_], fresh: Floats) -> Floats:
+    """What each row counts for among those of its volume: n rows as n / (1 + (n - 1) `_ALIKE`).
+
+    That is what n observations with one correlation are worth (the design effect of Kish 1965).
+    Without it whoever answers one hard volume from end to end is told that all are as hard.
+    """
+    _, group = np.unique(volume, return_inverse=True)
+    rows = np.bincount(group, weights=fresh)[group]
+    found: Floats = 1 / (1 + _ALIKE * np.maximum(rows - 1, 0.0))
     return found
 
 

@@ -67,6 +67,48 @@ def test_a_view_that_does_not_know_a_structure_does_not_vote_it_away() -> None:
     assert likeliest(found).ravel().tolist() == [1, 2]
 
 
+def beside(other: np.ndarray, *views: np.ndarray) -> np.ndarray:
+    """The views of one network and then one of another."""
+    fusion = Fusion()
+    for view in views:
+        fusion.add(view.copy())
+    fusion.add(other.copy(), beside=True)
+    return fusion.softmax()
+
+
+@pytest.mark.parametrize("planes", [1, 3])
+def test_another_network_that_agrees_counts_as_much_as_all_views_before_it(planes: int) -> None:
+    sure = maps([1.0, 1.0, 0.0])
+    found = beside(maps([0.5, 0.7, 0.0]), *[sure] * planes)
+    assert found == pytest.approx(maps([0.75, 0.85, 0.0]))
+
+
+def test_another_network_counts_by_how_well_its_masks_agree() -> None:
+    # Masks of two and of three voxels, two in common: Dice 2*2/5. What it is sure of alone is
+    # labelled from 1/2 on, and stays below that.
+    found = beside(maps([1.0, 1.0, 1.0]), maps([1.0, 1.0, 0.0]))
+    share = 0.8**4 / (1 + 0.8**4)
+    assert found == pytest.approx(maps([1.0, 1.0, share]))
+    assert share < 0.5
+
+
+def test_another_network_that_agrees_with_nothing_still_counts_a_little() -> None:
+    found = beside(maps([0.0, 1.0], [0.0, 0.0]), maps([1.0, 0.0], [0.0, 0.0]))
+    share = 0.6**4 / (1 + 0.6**4)
+    assert found[1].ravel() == pytest.approx([1 - share, share])
+    assert found[2].ravel() == pytest.approx([0.0, 0.0])
+
+
+def test_masks_are_compared_with_what_the_views_before_say_together() -> None:
+    # 0.4 is the limit. Together the two views have 0.45 and 0.35, so their mask is the first voxel.
+    views = maps([0.5, 0.4]), maps([0.4, 0.3])
+    alone = together(*views)
+    its = maps([0.9, 0.9])  # of its two voxels one is theirs: Dice 2/3
+    by = [float(np.maximum(expected_dice(view), 0.2)[0] ** 4) for view in views]
+    share = 2 * (2 / 3) ** 4 / (2 * (2 / 3) ** 4 + sum(by))
+    assert beside(its, *views) == pytest.approx((1 - share) * alone + share * its, abs=1e-6)
+
+
 def test_without_a_view_there_is_nothing_to_say() -> None:
     with pytest.raises(ValueError, match="at least one view"):
         Fusion().softmax()

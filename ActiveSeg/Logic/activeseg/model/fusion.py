@@ -8,6 +8,10 @@ Both go by the Dice that a softmax expects of itself: of the masks that hold the
 a structure, the best one's. The best mask ends where the probability is half of that Dice (Lipton
 et al., ECML 2014; Dai and Li, JMLR 2023), if probabilities are true; those of a network are a
 little too wide, so the limit is somewhat higher here.
+
+Another network's view is not believed what it expects of itself: one that learned from small parts
+of a scan is as sure of itself where it never looked. It goes by how well its masks agree with those
+of the views before it.
 """
 
 from __future__ import annotations
@@ -27,6 +31,10 @@ STEPS = 1000
 
 SHARPNESS, FLOOR = 4.0, 0.2
 """A view counts by this power of its expected Dice; a lower one than the floor counts like it."""
+
+LIKELY, LEAST_AGREEMENT = 0.4, 0.6
+"""Masks are compared where a structure is likelier than this; who agrees less than so much counts
+like it: while few slices are annotated all views are poor (docs/experiments.md)."""
 
 LIMIT_SHARE, LOWEST_LIMIT = 0.65, 0.3
 """Where a mask ends: share of the expected Dice, but no less than this and no more than 1/2."""
@@ -75,18 +83,42 @@ class Fusion:
         self._weights: npt.NDArray[np.float64] = np.zeros(0)
         self._views = 0
 
-    def add(self, softmax: Softmax, weight: float = 1.0) -> None:
-        """Take a view in, `[C, ...]`, that counts so much; it is used up."""
-        weights = weight * np.maximum(expected_dice(softmax), FLOOR) ** SHARPNESS
-        self._views += 1
+    def add(self, softmax: Softmax, beside: bool = False) -> None:
+        """Take a view in, `[C, ...]`; it is used up.
+
+        Args:
+            softmax: What it says.
+            beside: Whether it is another network's, which counts as much as all views before it
+                where its masks are theirs, and by a power of their Dice where not.
+        """
         if self._total is None:
-            self._total, self._weights = softmax, weights
+            self._total = softmax
+            self._weights = np.maximum(expected_dice(softmax), FLOOR) ** SHARPNESS
+            self._views = 1
             return
-        if self._views == 2:  # only now it is known that the first is not alone
+        if self._views == 1:  # only now it is known that the first is not alone
             _scale(self._total, self._weights)
+        count, worth = 1, np.maximum(expected_dice(softmax), FLOOR)
+        if beside:
+            count, worth = self._views, np.maximum(self._agreement(softmax), LEAST_AGREEMENT)
+        weights = count * worth**SHARPNESS
+        self._views += 1
         _scale(softmax, weights)
         self._total += softmax
         self._weights += weights
+
+    def _agreement(self, softmax: Softmax) -> npt.NDArray[np.float64]:
+        """Dice of a view's masks with those of the views so far, `[C - 1]`; 0 where none is."""
+        found = np.zeros(len(softmax) - 1)
+        if self._total is None:
+            return found
+        so_far = zip(self._total[1:], self._weights, softmax[1:], strict=True)
+        for number, (total, weight, other) in enumerate(so_far):
+            theirs, its = total > np.float32(LIKELY * weight), other > LIKELY
+            both = int(np.count_nonzero(theirs & its))
+            sizes = int(np.count_nonzero(theirs)) + int(np.count_nonzero(its))
+            found[number] = 2 * both / max(sizes, 1)
+        return found
 
     def softmax(self) -> Softmax:
         """What the views say together, `[C, ...]`; the sum of them is used up.

@@ -122,7 +122,7 @@ class SliceModel(SegmentationModel):
             box = here
             fusion.add(softmax)
         for view in self._volume_view(grid, box):
-            fusion.add(view.softmax, view.weight)
+            fusion.add(view.softmax, view.beside)
         settled = self.settled(fusion.softmax(), grid)
         return stored_labels(settled, box, grid, self.handicaps(settled))
 
@@ -186,15 +186,12 @@ class SliceModel(SegmentationModel):
             yield found
 
     def _volume_view(self, scan: Scan, box: Box) -> Iterator[View]:
-        """What the network of volumes sees in a box, if it has learned anything.
-
-        It counts as much as all planes together: they are one network's.
-        """
+        """What the network of volumes sees in a box, if it has learned anything."""
         network = self._network
         if isinstance(network, SliceVolumeUNet) and network.sees_volumes:
             device = next(network.parameters()).device
             softmax = volume_softmax(network.volume, scan, box, device)
-            yield View(None, softmax, box, weight=len(scan.planes))
+            yield View(None, softmax, box, beside=True)
 
     def _fused(self, scan: Scan, box: Box) -> npt.NDArray[np.float32]:
         """Softmax `[C, s, p, l]` in a box: the mean of the planes."""

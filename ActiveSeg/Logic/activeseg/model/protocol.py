@@ -42,7 +42,7 @@ class View(NamedTuple):
             where the model answers with probabilities and not logits.
         sides: Labels `[s, p, l]` of each side output of the network; none if it has none.
         passes: What stochastic passes say that came with it; None without any.
-        weight: How much it counts beside the other views.
+        beside: Whether it is another network's than the views before it (`Fusion`).
     """
 
     plane: Plane | None
@@ -51,7 +51,7 @@ class View(NamedTuple):
     energy: npt.NDArray[np.float32] | None = None
     sides: Sequence[npt.NDArray[np.uint8]] = ()
     passes: Sampled | None = None
-    weight: float = 1.0
+    beside: bool = False
 
 
 class SegmentationModel(Protocol):
@@ -93,7 +93,7 @@ class SegmentationModel(Protocol):
         grid, fusion = self.grid(scan), Fusion()
         for view in self.views(grid):
             box = view.box
-            fusion.add(view.softmax, view.weight)
+            fusion.add(view.softmax, view.beside)
         settled = self.settled(fusion.softmax(), grid)
         return stored_labels(settled, box, grid, self.handicaps(settled))
 

@@ -136,7 +136,7 @@ class _Views:
         elif self.passes.labels:  # another network's answer is an opinion as each pass is
             self.passes.add(view.softmax)
         self.box = view.box
-        self._fusion.add(view.softmax, view.weight)
+        self._fusion.add(view.softmax, view.beside)
         if view.energy is not None:
             self._energies += 1
             self._energy = view.energy if self._energy is None else self._energy + view.energy

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 import numpy as np
-import pytest
 
 from activeseg.keys import Plane
 from activeseg.sampling import Pool
 from activeseg.sampling.auto import Parts, auto, auto_value
 from activeseg.sampling.batch import Batch
-from activeseg.sampling.visits import ALONG, Visits, planes_of, spares_enough
+from activeseg.sampling.visits import ALONG, Visits, planes_of
 from small_pool import Slice, names, pool_of, rng
 
 AXIAL, CORONAL, SAGITTAL = Plane.AXIAL, Plane.CORONAL, Plane.SAGITTAL
@@ -79,46 +77,6 @@ def test_what_does_not_fit_is_left() -> None:
     assert len(batch) == 2
 
 
-def test_what_spares_too_little_is_left_for_a_volume_of_its_own() -> None:
-    # 15 s for opening: a slice of 30 s teaches 2/3 for 30 s or 1 for 45 s, which is the same.
-    slices = [(AXIAL, 60.0), (CORONAL, 29.9), (SAGITTAL, 30.1)]
-    pool = pool_of([Slice("v", 0, seconds=s, plane=plane) for plane, s in slices], 15.0)
-    assert spares_enough(pool).tolist() == [False, True, False]
-    batch = Batch(pool, 1000.0)
-    batch.take(0, 1.0)
-    Visits(batch, np.ones(3), np.ones(3)).complete(0)
-    assert batch.rows == [0, 1]
-
-
-def test_the_best_of_a_plane_or_none_of_it_is_taken_along() -> None:
-    pool = crossing(1, seconds=10.0)
-    seconds = np.where(pool.index == 9, 31.0, 10.0)
-    batch = Batch(replace(pool, seconds=seconds), 1000.0)
-    batch.take(0, 1.0)
-    ranks = pool.index.astype(np.float64)  # of each plane the long one is best
-    Visits(batch, ranks, ranks).complete(0)
-    assert batch.rows == [0]
-
-
-def test_auto_opens_a_volume_for_each_long_slice() -> None:
-    for seed in range(5):
-        chosen = auto(crossing(90, seconds=31.0), 600.0, rng(seed)).choices
-        assert len({c.candidate.key.volume for c in chosen}) > 0.8 * len(chosen) > 5
-
-
-def test_the_more_slices_spare_enough_the_less_one_visit_counts() -> None:
-    # Half of the slices spare enough, so two of a volume's three planes are asked for together.
-    annotated = [("v00", AXIAL, 500.0)]
-    slices = [
-        Slice(v, k, plane=plane, seconds=10.0 + 21.0 * k)
-        for v in ("v00", "v01")
-        for plane in Plane
-        for k in range(2)
-    ]
-    pool = pool_of(slices, 15.0, annotated)
-    assert auto_value(pool)[0].tolist() == pytest.approx([1 / 1.5] * 6 + [1.0] * 6)
-
-
 def test_auto_asks_for_a_slice_of_every_plane_of_a_volume() -> None:
     for seed in range(5):
         chosen = auto(crossing(), 300.0, rng(seed)).choices
@@ -141,7 +99,7 @@ def test_without_visits_nearly_every_slice_opens_a_volume() -> None:
 def test_a_volume_counts_less_by_its_visits_not_by_its_slices() -> None:
     annotated = [("v00", plane, 500.0) for plane in Plane]
     pool = pool_of(
-        [Slice(v, 0, plane=plane) for v in ("v00", "v01") for plane in Plane], 15.0, annotated
+        [Slice(v, 0, plane=plane) for v in ("v00", "v01") for plane in Plane], annotated=annotated
     )
     assert auto_value(pool)[0].tolist() == [0.5] * 3 + [1.0] * 3
     assert auto_value(pool, Parts(visits=False))[0].tolist() == [0.25] * 3 + [1.0] * 3

@@ -16,7 +16,7 @@ from activeseg.sampling.candidates import Chosen, Pool
 from activeseg.sampling.class_balance import LEAST_SHOWN, fill_by_class
 from activeseg.sampling.noise import power_draws
 from activeseg.sampling.redundancy import left_by_annotated, within_reach
-from activeseg.sampling.visits import Visits, planes_of, spares_enough
+from activeseg.sampling.visits import Visits, planes_of
 
 __all__ = ["MOST_WEIGHT", "WHOLE", "Parts", "auto", "auto_value"]
 
@@ -50,8 +50,8 @@ class Parts:
             answers count more; otherwise the gain alone makes the value.
         quota: Whether the structures have equal shares; otherwise the sum of their values ranks.
         noise: Whether slices are drawn; otherwise the best are taken.
-        visits: Whether a volume that is opened gives a slice in each of its planes where that
-            spares enough; otherwise each slice stands for itself.
+        visits: Whether a volume that is opened gives a slice in each of its planes; otherwise each
+            slice stands for itself.
     """
 
     cost: bool = True
@@ -73,9 +73,8 @@ def auto(pool: Pool, budget_s: float, rng: np.random.Generator, *, parts: Parts 
     with a chance in proportion to the `POWER`-th power of value per second, rather than taking the
     best: those are odd and much alike while the model is weak, and slices at random where a
     structure is expected are hard to beat (nnActive, TMLR 2025, arXiv 2511.19183). What is drawn
-    takes along the best drawn slice of each other plane of its volume where that spares enough
-    (`Visits`), and so does an audit slice. The seconds hold a slice's part of the opening of its
-    volume.
+    takes along the best drawn slice of each other plane of its volume (`Visits`), and so does an
+    audit slice. The seconds hold a slice's part of the opening of its volume.
 
     Args:
         pool: What there is to choose from.
@@ -132,15 +131,9 @@ def auto_value(pool: Pool, parts: Parts = WHOLE) -> Floats:
     return value
 
 
-def _together(pool: Pool, parts: Parts) -> float:
-    """How many slices of a volume are asked for together, in the mean of those that show anything.
-
-    All its planes, where every slice spares enough to be taken along; 1 where none does.
-    """
-    shows = (pool.model_scores().shown >= LEAST_SHOWN).any(axis=0)
-    if not parts.visits or not shows.any():
-        return 1.0
-    return 1.0 + (planes_of(pool) - 1) * float(spares_enough(pool)[shows].mean())
+def _together(pool: Pool, parts: Parts) -> int:
+    """How many slices of a volume are asked for together."""
+    return max(1, planes_of(pool)) if parts.visits else 1
 
 
 def _batch(

@@ -84,10 +84,10 @@ def test_what_never_learned_has_no_say() -> None:
     assert [view.plane for view in model_of(0).views(scan_of())] == list(Plane)
 
 
-def test_it_counts_as_much_as_all_planes_together() -> None:
+def test_it_is_seen_last_and_beside_the_planes() -> None:
     *planes, whole = model_of(5).views(scan_of(), passes=3)
-    assert [view.weight for view in planes] == [1.0, 1.0, 1.0]
-    assert (whole.plane, whole.weight, whole.energy, whole.passes) == (None, 3, None, None)
+    assert [view.beside for view in planes] == [False, False, False]
+    assert (whole.plane, whole.beside, whole.energy, whole.passes) == (None, True, None, None)
     assert whole.box == planes[0].box
     assert whole.softmax.shape == planes[0].softmax.shape
     np.testing.assert_allclose(whole.softmax.sum(axis=0), 1, atol=1e-5)

@@ -540,7 +540,7 @@ def said_by(model, project, volume):
     found = np.zeros((len(whole.softmax), *scan.shape), np.float32)
     found[0] = 1
     found[(slice(None), *whole.box)] = whole.softmax
-    fusion.add(found)
+    fusion.add(found, beside=True)
     settled = model.settled(fusion.softmax(), scan)
     return likeliest(settled, model.handicaps(settled))
 

@@ -88,33 +88,30 @@ class Fusion:
 
         Args:
             softmax: What it says.
-            beside: Whether it is another network's, which counts as much as all views before it
-                where its masks are theirs, and by a power of their Dice where not.
+            beside: Whether it is another network's, which counts like as many views as there were
+                before it, and by the Dice of its masks with theirs.
         """
         if self._total is None:
-            self._total = softmax
-            self._weights = np.maximum(expected_dice(softmax), FLOOR) ** SHARPNESS
-            self._views = 1
+            self._total, self._weights, self._views = softmax, _sureness(softmax), 1
             return
         if self._views == 1:  # only now it is known that the first is not alone
             _scale(self._total, self._weights)
-        count, worth = 1, np.maximum(expected_dice(softmax), FLOOR)
         if beside:
-            count, worth = self._views, np.maximum(self._agreement(softmax), LEAST_AGREEMENT)
-        weights = count * worth**SHARPNESS
+            agreement = np.maximum(self._agreement(self._total, softmax), LEAST_AGREEMENT)
+            weights = self._views * agreement**SHARPNESS
+        else:
+            weights = _sureness(softmax)
         self._views += 1
         _scale(softmax, weights)
         self._total += softmax
         self._weights += weights
 
-    def _agreement(self, softmax: Softmax) -> npt.NDArray[np.float64]:
+    def _agreement(self, total: Softmax, softmax: Softmax) -> npt.NDArray[np.float64]:
         """Dice of a view's masks with those of the views so far, `[C - 1]`; 0 where none is."""
         found = np.zeros(len(softmax) - 1)
-        if self._total is None:
-            return found
-        so_far = zip(self._total[1:], self._weights, softmax[1:], strict=True)
-        for number, (total, weight, other) in enumerate(so_far):
-            theirs, its = total > np.float32(LIKELY * weight), other > LIKELY
+        pairs = zip(total[1:], self._weights, softmax[1:], strict=True)
+        for number, (so_far, weight, other) in enumerate(pairs):
+            theirs, its = so_far > np.float32(LIKELY * weight), other > LIKELY
             both = int(np.count_nonzero(theirs & its))
             sizes = int(np.count_nonzero(theirs)) + int(np.count_nonzero(its))
             found[number] = 2 * both / max(sizes, 1)
@@ -137,6 +134,12 @@ class Fusion:
             np.minimum(background, 1, out=background)
             np.subtract(1, background, out=background)
         return self._total
+
+
+def _sureness(softmax: Softmax) -> npt.NDArray[np.float64]:
+    """What a view counts by what it expects of itself, `[C - 1]`."""
+    found: npt.NDArray[np.float64] = np.maximum(expected_dice(softmax), FLOOR) ** SHARPNESS
+    return found
 
 
 def _scale(softmax: Softmax, factors: npt.NDArray[np.float64]) -> None:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from activeseg.sampling.optimise.facility import Facility, directions, standardise
+from activeseg.sampling.optimise.facility import Facility, directions, product, standardise
 from activeseg.sampling.optimise.goods import Goods, budget_ms, counted
 from activeseg.sampling.optimise.greedy import greedy
 from activeseg.sampling.optimise.lagrange import upper_bound
@@ -202,7 +202,7 @@ def _added(
     goods: Goods, facility: Facility, rows: Rows, covering: npt.NDArray[np.floating]
 ) -> Floats:
     """What each item of a choice adds to F of those before it."""
-    more = np.dot(np.diff(covering, axis=0, prepend=facility.reached[None]), facility.weights)
+    more = product(np.diff(covering, axis=0, prepend=facility.reached[None]), facility.weights)
     added: Floats = more + goods.value[rows]
     return added
 

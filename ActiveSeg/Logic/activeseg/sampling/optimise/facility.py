@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Facility", "Scale", "directions", "standardise"]
+__all__ = ["Facility", "Scale", "directions", "product", "standardise"]
 
 Floats = npt.NDArray[np.float64]
 Features = npt.NDArray[np.floating]
@@ -44,6 +44,17 @@ def standardise(features: Features) -> Scale:
     varies = spread > 1e-6 * np.abs(middle)
     spread = np.where(varies, spread, 1.0)
     return Scale(middle.astype(features.dtype), spread.astype(features.dtype))
+
+
+def product(left: Features, right: Features) -> Features:
+    """The matrix product of finite numbers.
+
+    Single-precision kernels of OpenBLAS now and then set the processor's flag "invalid" over
+    finite numbers (numpy issue 24067), and numpy warns of what the flag says.
+    """
+    with np.errstate(invalid="ignore"):
+        found: Features = left @ right
+    return found
 
 
 def directions(features: Features, scale: Scale) -> Features:
@@ -96,15 +107,12 @@ class Facility:
             for row, state in enumerate(reached):
                 np.subtract(similar, state, out=more)
                 np.maximum(more, 0, out=more)
-                found[row, part] = np.dot(more, weights)
+                found[row, part] = product(more, weights)
         return found
 
     def _products(self, rows: Rows) -> Features:
         """`[R, L]`, cosines of candidates and places."""
-        # Not `@`: it looks at the processor's flags, and single-precision kernels of OpenBLAS
-        # now and then set "invalid" over finite numbers (numpy issue 24067).
-        found: Features = np.dot(self.points[rows], self.places.T)
-        return found
+        return product(self.points[rows], self.places.T)
 
     def worth(self, rows: Rows) -> float:
         """What some candidates together add to what is covered from the start."""

@@ -3,7 +3,7 @@
 Two small residual U-Nets of MONAI that know nothing of each other. One is 2.5-D: three neighbouring
 slices and the place of each pixel in, the structures of the middle one out; the same for all
 planes. The other sees the volume. They err in different places, so together they are better than
-either with several times as many slices. Batch norm, because instance norm on slices that hold
+either alone. Batch norm, because instance norm on slices that hold
 little loses the absolute grey value (docs/experiments.md).
 """
 

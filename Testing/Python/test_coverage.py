@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from activeseg.sampling.optimise import cover, coverage, greedy
-from activeseg.sampling.optimise.facility import Facility, directions, standardise
+from activeseg.sampling.optimise.facility import Facility, directions, product, standardise
 
 
 def instance(seed, most=9):
@@ -300,3 +300,11 @@ def test_nonsense_is_refused(change, says):
     }
     with pytest.raises(ValueError, match=says):
         cover(**{**arguments, **change})
+
+
+def test_a_product_does_not_read_the_processors_flags() -> None:
+    """Kernels set "invalid" over finite numbers now and then; here it is set for certain."""
+    left, right = np.array([[np.inf, 1.0]], np.float32), np.array([[0.0], [2.0]], np.float32)
+    with np.errstate(invalid="raise"):
+        assert np.isnan(product(left, right)).all()
+        assert product(left[:, 1:], right[1:]).tolist() == [[2.0]]

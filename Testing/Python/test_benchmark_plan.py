@@ -167,6 +167,7 @@ def test_a_first_look_takes_less(cohort, tmp_path):
     assert tuple(each.name for each in made.arms) == QUICK
     assert (made.seeds, len(made.minutes), made.quick) == (1, 4, True)
     assert (made.pool, made.test) == (3, 2)  # of 5 volumes, not 30 and 15
+    assert made.recipe.steps == Recipe().steps / 2
     many = Cohort(
         cohort.root,
         tuple(replace(cohort.volumes[0], id=f"v{n:02d}") for n in range(60)),
@@ -174,8 +175,8 @@ def test_a_first_look_takes_less(cohort, tmp_path):
     )
     large = plan_of(request(tmp_path / "many", quick=True), many, SILENT)
     assert (large.pool, large.test) == (30, 15)
-    said = plan_of(request(tmp_path / "many", quick=True, seeds=2, pool=20), many, SILENT)
-    assert (said.seeds, said.pool, said.test) == (2, 20, 15)
+    said = plan_of(request(tmp_path / "many", quick=True, seeds=2, pool=20, steps=9), many, SILENT)
+    assert (said.seeds, said.pool, said.test, said.recipe.steps) == (2, 20, 15, 9)
 
 
 def test_contradictions_are_refused_before_a_cohort_is_read(tmp_path):

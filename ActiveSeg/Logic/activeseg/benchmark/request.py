@@ -22,6 +22,9 @@ SEEDS = 3
 QUICK_SEEDS = 1
 QUICK_POOL, QUICK_TEST = 30, 15
 
+QUICK_STEPS = Recipe().steps // 2
+"""Training takes as long however few volumes there are."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -103,11 +106,18 @@ def plan_of(request: Request, cohort: Cohort, progress: Progress) -> BenchmarkPl
         pool=pool,
         test=test,
         plane_policy=request.plane_policy,
-        recipe=Recipe() if request.steps is None else Recipe(steps=request.steps),
+        recipe=_recipe(request),
         processes=request.processes or max(1, os.cpu_count() or 1),
         keep=request.keep,
         quick=request.quick,
     )
+
+
+def _recipe(request: Request) -> Recipe:
+    """How each model is trained; in a first look half as long."""
+    if request.steps is not None:
+        return Recipe(steps=request.steps)
+    return Recipe(steps=QUICK_STEPS) if request.quick else Recipe()
 
 
 def _sizes(request: Request, cohort: Cohort) -> tuple[int, int]:

@@ -58,7 +58,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--quick",
         action="store_true",
         help="a first look, not evidence; where nothing else is said: activeseg,foreground-random,"
-        "strided, 1 seed, pool 30, test 15, batches of 2, 2, 4 and 8 %% of the pool's minutes",
+        "strided, 1 seed, pool 30, test 15, half of the training steps, batches of 2, 2, 4 and 8 "
+        "%% of the pool's minutes",
     )
     parser.add_argument(
         "--keep", action="store_true", help="keep models, scores and predictions of ended runs"

@@ -22,7 +22,7 @@ SEEDS = 3
 QUICK_SEEDS = 1
 QUICK_POOL, QUICK_TEST = 30, 15
 
-QUICK_STEPS = Recipe().steps // 2
+QUICK_STEPS = Recipe.steps // 2
 """Training takes as long however few volumes there are."""
 
 
@@ -106,18 +106,11 @@ def plan_of(request: Request, cohort: Cohort, progress: Progress) -> BenchmarkPl
         pool=pool,
         test=test,
         plane_policy=request.plane_policy,
-        recipe=_recipe(request),
+        recipe=Recipe(steps=request.steps or (QUICK_STEPS if request.quick else Recipe.steps)),
         processes=request.processes or max(1, os.cpu_count() or 1),
         keep=request.keep,
         quick=request.quick,
     )
-
-
-def _recipe(request: Request) -> Recipe:
-    """How each model is trained; in a first look half as long."""
-    if request.steps is not None:
-        return Recipe(steps=request.steps)
-    return Recipe(steps=QUICK_STEPS) if request.quick else Recipe()
 
 
 def _sizes(request: Request, cohort: Cohort) -> tuple[int, int]:

@@ -3,8 +3,8 @@
 Two small residual U-Nets of MONAI that know nothing of each other. One is 2.5-D: three neighbouring
 slices and the place of each pixel in, the structures of the middle one out; the same for all
 planes. The other sees the volume. They err in different places, so together they are better than
-either alone. Batch norm, because instance norm on slices that hold
-little loses the absolute grey value (docs/experiments.md).
+either alone. Batch norm, because instance norm on slices that hold little loses the absolute grey
+value (docs/experiments.md).
 """
 
 from __future__ import annotations

@@ -120,7 +120,8 @@ def test_what_came_back_is_trained_on_and_the_next_round_is_handed_out(given, ru
         draw(project, folder, row)
     assert run("annotate", project, "--from", folder).code == 0
     target = folder.parent / "second"
-    found = run("round", project, "--minutes", 4, "--steps", 3, "--to", target, "--json")
+    words = ("--minutes", 4, "--steps", 3, "--to", target, "--json", "--progress", "none")
+    found = run("round", project, *words)
     assert (found.code, found.err) == (0, "")
     printed = json.loads(found.out)
     assert printed["round"] == 1

@@ -145,7 +145,7 @@ def _batch(
     parts: Parts,
     least: int,
 ) -> Batch:
-    """Fill a budget by the draws of each class, and what is left of it from all slices alike."""
+    """Fill a budget by the draws of each class and, last of them, of all together."""
     batch = Batch(pool, budget_s)
     noted = values.max(axis=0, initial=0.0)
     complete = Visits(batch, draws[-1], noted).complete if parts.visits else None
@@ -153,8 +153,7 @@ def _batch(
     if complete is not None:
         for row in batch.rows:
             complete(row)
-    rest = rng.random(len(pool)) if parts.noise else draws[-1]
-    fill_by_class(batch, draws[:-1], rest, noted, rng, taken=complete)
+    fill_by_class(batch, draws[:-1], draws[-1], noted, rng, taken=complete)
     return batch
 
 

@@ -10,6 +10,7 @@ from activeseg.benchmark.wording import (
     GOAL_HEAD,
     QUALITY_HEAD,
     RATIO_HEAD,
+    arm_names,
     caution,
     clock_rows,
     goal_rows,
@@ -146,6 +147,13 @@ def test_means_are_over_the_seeds_that_say_something():
     assert set(quality_rows(nobody)[1][1:]) == {"–"}
 
 
+def test_a_mean_of_fewer_seeds_says_so_in_the_legend():
+    assert arm_names(result()) == {"activeseg": "activeseg", "strided": "strided"}
+    fewer = result()
+    fewer["arms"]["strided"]["seeds"].pop()
+    assert arm_names(fewer)["strided"] == "strided, 1 of 2 seeds"
+
+
 def test_the_one_table_is_a_table():
     text = table_text(result())
     lines = [line for line in text.splitlines() if line.startswith("|")]
@@ -162,5 +170,6 @@ def test_the_one_table_is_a_table():
 def test_the_figure_holds_both_levels_where_every_arm_is_above_them(tmp_path):
     """Names beside lines far outside the axes left no room for them: a warning, so an error."""
     points = [{"minutes": m, "dice": 0.81, "low": 0.809, "high": 0.811} for m in (5.0, 9.0)]
-    write_picture(tmp_path / "f.png", {"mean_curves": {"activeseg": points}, "full_dice": 0.8})
+    curves = {"mean_curves": {"activeseg": points}, "full_dice": 0.8}
+    write_picture(tmp_path / "f.png", result(**curves))
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")

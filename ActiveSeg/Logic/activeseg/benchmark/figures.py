@@ -11,6 +11,7 @@ import numpy as np
 
 from activeseg.benchmark.arms import REFERENCE
 from activeseg.benchmark.collect import Ended
+from activeseg.benchmark.wording import arm_names
 from activeseg.files import write_atomic
 from activeseg.loop.answers import PARTS
 from activeseg.report.svg import LIGHT, MARKERS, PAGE, Palette, drawn_in, svg_of
@@ -18,6 +19,7 @@ from activeseg.report.svg import LIGHT, MARKERS, PAGE, Palette, drawn_in, svg_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 __all__ = ["BANDS", "calibration_svg", "curves_svg", "parts_svg", "write_picture"]
 
@@ -122,8 +124,10 @@ def _draw_curves(axes: Axes, result: Mapping[str, Any], palette: Palette) -> Non
     from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
     curves, full = result["mean_curves"], result["full_dice"]
+    names = arm_names(result)
     for place, (name, points) in enumerate(curves.items()):
-        _draw_arm(axes, name, points, place, palette)
+        line = _draw_arm(axes, points, place, name == REFERENCE, palette)
+        line.set_label(names[name])
     _draw_levels(axes, full, palette)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -141,25 +145,25 @@ def _draw_curves(axes: Axes, result: Mapping[str, Any], palette: Palette) -> Non
 
 
 def _draw_arm(
-    axes: Axes, name: str, points: Sequence[Mapping[str, float]], place: int, palette: Palette
-) -> None:
+    axes: Axes, points: Sequence[Mapping[str, float]], place: int, main: bool, palette: Palette
+) -> Line2D:
     """One line; the first arms with their intervals, which would hide each other if all had one."""
     minutes, dice, low, high = (
         np.array([point[key] for point in points]) for key in ("minutes", "dice", "low", "high")
     )
-    colour, main = _colour(palette, place), name == REFERENCE
+    colour = _colour(palette, place)
     if place < BANDS:
         axes.fill_between(minutes, low, high, color=colour, alpha=0.12, linewidth=0)
-    axes.plot(
+    (line,) = axes.plot(
         minutes,
         dice,
         color=colour,
         linewidth=2.6 if main else 1.5,
         marker=MARKERS[place % len(MARKERS)],
         markersize=6 if main else 4.5,
-        label=name,
         zorder=3 if main else 2,
     )
+    return line
 
 
 def _draw_levels(axes: Axes, full: float, palette: Palette) -> None:

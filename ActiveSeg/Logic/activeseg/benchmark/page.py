@@ -15,6 +15,7 @@ from activeseg.benchmark.wording import (
     GOAL_HEAD,
     QUALITY_HEAD,
     RATIO_HEAD,
+    arm_names,
     caution,
     clock_rows,
     goal_rows,
@@ -84,7 +85,8 @@ def _both(draw: Callable[[bool, str], str]) -> str:
 
 
 def _legend(result: Mapping[str, Any]) -> str:
-    return "".join(legend_key(place, name) for place, name in enumerate(result["mean_curves"]))
+    names = arm_names(result)
+    return "".join(legend_key(place, names[arm]) for place, arm in enumerate(result["mean_curves"]))
 
 
 def _tables(result: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ __all__ = [
     "GOAL_HEAD",
     "QUALITY_HEAD",
     "RATIO_HEAD",
+    "arm_names",
     "caution",
     "clock_rows",
     "goal_rows",
@@ -103,6 +104,16 @@ def caution(result: Mapping[str, Any]) -> str:
     if seeds < FEW_SEEDS:
         return f"A first look, not evidence: {_seeds(seeds)} so far."
     return ""
+
+
+def arm_names(result: Mapping[str, Any]) -> dict[str, str]:
+    """What a legend calls each arm: a mean over fewer seeds than another's says so."""
+    seeds = {name: len(arm["seeds"]) for name, arm in result["arms"].items()}
+    most = max(seeds.values())
+    return {
+        name: name if count == most else f"{name}, {count} of {most} seeds"
+        for name, count in seeds.items()
+    }
 
 
 def goal_rows(result: Mapping[str, Any]) -> list[list[str]]:

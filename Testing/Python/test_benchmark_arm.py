@@ -16,6 +16,7 @@ from activeseg.keys import Plane, SliceKey
 from activeseg.loop import arm as arm_module
 from activeseg.loop.answers import PARTS, LoggedAnswer, logged_answers
 from activeseg.loop.arm import ArmPlan, arm_stages, run_arm
+from activeseg.loop.first_models import FirstModels
 from activeseg.loop.ledger import ArmLedger
 from activeseg.model.training import Recipe
 from activeseg.oracle import Oracle
@@ -116,6 +117,63 @@ def test_what_is_done_is_not_done_again(cohort, tmp_path, unbroken, monkeypatch)
     assert progress.names == []
     assert figures(again) == figures(unbroken)
     assert again.answered == unbroken.answered
+
+
+def trainings(monkeypatch):
+    """The rounds that are trained from now on."""
+    rounds = []
+    real = arm_module.run_train
+
+    def run_train(project, *rest):
+        files = real(project, *rest)
+        rounds.append(files.number)
+        return files
+
+    monkeypatch.setattr(arm_module, "run_train", run_train)
+    return rounds
+
+
+def test_who_comes_second_takes_over_the_first_model(cohort, tmp_path, monkeypatch):
+    """Another strategy with the same first batch: the figures of a run of its own."""
+    changes = {"strategy": "worst-dice"}
+    alone = run_arm(plan_of(cohort, tmp_path / "alone", **changes), SILENT)
+    shared = FirstModels(tmp_path / "first")
+    trained = trainings(monkeypatch)
+    first = run_arm(plan_of(cohort, tmp_path / "first_arm", first_models=shared), SILENT)
+    assert trained == [1, 2]
+    plan = plan_of(cohort, tmp_path / "second", first_models=shared, **changes)
+    second = run_arm(plan, SILENT)
+    assert trained == [1, 2, 2]
+    assert figures(second) == figures(alone)
+    assert second.answered == alone.answered
+    assert first.answered != alone.answered
+    files = [
+        Project.open(folder / "project").round(1)
+        for folder in (tmp_path / "alone", tmp_path / "second")
+    ]
+    assert len({each.model.read_bytes() for each in files}) == 1
+    assert len({each.log.read_bytes() for each in files}) == 1
+    assert "train" in first.curve[0]["computing_s"]
+    assert "train" not in second.curve[0]["computing_s"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"recipe": Recipe(steps=3, batch=2)},
+        {"recipe": Recipe(steps=2, batch=2, propagation=False)},
+        {"seed": 3},
+        {"strategy": "strided"},
+    ],
+    ids=["steps", "propagation", "seed", "slices"],
+)
+def test_a_model_of_another_kind_is_not_taken_over(cohort, tmp_path, monkeypatch, changes):
+    shared = FirstModels(tmp_path / "first")
+    run_arm(plan_of(cohort, tmp_path / "a", first_models=shared, minutes=(2.0,)), SILENT)
+    trained = trainings(monkeypatch)
+    plan = plan_of(cohort, tmp_path / "b", first_models=shared, minutes=(2.0,), **changes)
+    run_arm(plan, SILENT)
+    assert trained == [1]
 
 
 def test_every_point_is_measured_once(cohort, tmp_path, monkeypatch):

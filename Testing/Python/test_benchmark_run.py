@@ -158,6 +158,7 @@ def test_the_bulk_of_a_run_goes_and_its_records_stay(ran, cohort, tmp_path):
     left = {path.name for path in (folder / "project/rounds/001").iterdir()}
     assert left == {"batch.json", "estimate.json", "log.jsonl"}
     assert Project.open(folder / "project").annotations()
+    assert not (ran[0].out / "first").exists()
     assert {path.name for path in folder.iterdir()} == {"project", "records", "record.json"}
     kept = plan_of(tmp_path / "out", cohort, arms=(arm("random"),), keep=True)
     benchmark(kept)

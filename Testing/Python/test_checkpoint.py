@@ -16,6 +16,7 @@ from torch import nn
 from activeseg.errors import ModelError
 from activeseg.model.network import NetworkConfig, build, load, load_members, save, seeded
 from activeseg.model.scan import PLACES
+from activeseg.model.supervised import SliceVolumeUNet
 
 CT = NetworkConfig(image_channels=2, structures=(3, 7, 255), pixel_mm=0.7813, modality="ct-offset")
 FACTS = {"round": 2, "seed": 7, "annotations": {"case_001/axial/004": "ab12"}, "empty": []}
@@ -63,6 +64,15 @@ def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     for name in wanted:
         assert weights[name].dtype == wanted[name].dtype
         assert torch.equal(weights[name], wanted[name])
+
+
+def test_what_is_loaded_answers_channels_last(checkpoint: Path) -> None:
+    # The speed of a training hangs on it (docs/experiments.md).
+    network = load(checkpoint)[0]
+    assert isinstance(network, SliceVolumeUNet)
+    images, block = torch.rand(2, 6 + PLACES, 16, 16), torch.rand(2, 2 + PLACES, 8, 8, 8)
+    assert network(images).is_contiguous(memory_format=torch.channels_last)
+    assert network.volume(block).is_contiguous(memory_format=torch.channels_last_3d)
 
 
 def test_only_the_file_itself_is_written(checkpoint: Path) -> None:

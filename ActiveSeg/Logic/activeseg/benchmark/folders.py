@@ -5,6 +5,7 @@
     plan.json                       its settings
     volumes.json                    full minutes of each labelled volume
     full/<NNN>.json                 the model from the whole pool of that seed, on its test volumes
+    first/                          first models, shared by arms; only while the benchmark runs
     arms/<name>/<NNN>/project/      the run's project folder
     arms/<name>/<NNN>/records/      its answers and points (`activeseg.loop.ledger`)
     arms/<name>/<NNN>/record.json   its last figures; its presence says that the run has ended
@@ -18,6 +19,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from activeseg.loop.first_models import FirstModels
 from activeseg.project import Project
 
 __all__ = ["Folders", "remove_bulk"]
@@ -37,6 +39,11 @@ class Folders:
     def volumes(self) -> Path:
         """Full minutes by volume."""
         return self.out / "volumes.json"
+
+    @property
+    def first_models(self) -> FirstModels:
+        """Models of the first batch that arms share."""
+        return FirstModels(self.out / "first")
 
     def full(self, seed: int) -> Path:
         """The record of a seed's model from the whole pool."""

@@ -71,6 +71,7 @@ def _arm_plan(plan: BenchmarkPlan, folders: Folders, arm: Arm, seed: int) -> Arm
         recipe=replace(plan.recipe, propagation=arm.propagation),
         scoring=arm.scoring,
         proposals=arm.proposals,
+        first_models=folders.first_models,
     )
 
 

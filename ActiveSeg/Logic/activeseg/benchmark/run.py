@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,7 @@ def run_benchmark(
         if far_away():
             # Runs of other machines are perhaps not all seen here yet.
             until_seen(lambda: set(waiting_jobs(plan)) <= set(refused) or None)
+        shutil.rmtree(Folders(plan.out).first_models.folder, ignore_errors=True)
         result = write_results(plan, DRAWS)
     if refused or result is None:
         raise ProjectError(_failed(refused), str(plan.out))

@@ -14,6 +14,7 @@ from typing import Any
 from activeseg.cohort import Cohort
 from activeseg.loop.answers import PARTS, LoggedAnswer, logged_answers
 from activeseg.loop.evaluation import Quality, evaluate
+from activeseg.loop.first_models import FirstModels
 from activeseg.loop.ledger import ArmLedger
 from activeseg.loop.split import only
 from activeseg.model.training import Recipe
@@ -45,6 +46,7 @@ class ArmPlan:
         scoring: How slices are scored.
         proposals: Whether the clinician is shown what the model proposes; without, everything is
             drawn from nothing.
+        first_models: First models that arms of this seed share; None: each trains its own.
     """
 
     folder: Path
@@ -59,6 +61,7 @@ class ArmPlan:
     recipe: Recipe
     scoring: Scoring
     proposals: bool = True
+    first_models: FirstModels | None = None
 
 
 @dataclass
@@ -148,12 +151,25 @@ def _model(
     """The round of the model that learned from everything up to a round's answers."""
     files = project.round(number + 1)
     if not files.model.is_file():
-        with ledger.timed(number, "train"):
-            run_train(project, plan.recipe, progress)
+        _train(plan, project, ledger, files, progress)
     if not files.estimate.is_file():
         with ledger.timed(number, "score"):
             run_score(project, plan.scoring, progress)
     return files
+
+
+def _train(
+    plan: ArmPlan, project: Project, ledger: ArmLedger, files: RoundFiles, progress: Progress
+) -> None:
+    """Train the round's model, or take over that of an arm with the same first slices."""
+    number = files.number - 1
+    first = plan.first_models if number == 0 else None
+    if first is not None and first.take(project, plan.recipe, files):
+        return
+    with ledger.timed(number, "train"):
+        run_train(project, plan.recipe, progress)
+    if first is not None:
+        first.keep(project, plan.recipe, files)
 
 
 def _point(

@@ -23,6 +23,10 @@ from typing import Any, TypeAlias
 import torch
 from monai.networks.nets import UNet
 from torch import nn
+from torch.nn.utils import (
+    convert_conv2d_weight_memory_format,
+    convert_conv3d_weight_memory_format,
+)
 
 from activeseg.errors import ModelError
 from activeseg.files import write_atomic
@@ -130,6 +134,10 @@ def build(config: NetworkConfig) -> SliceVolumeUNet:
         num_res_units=2,
         norm="batch",
     )
+    # The last layers have as many channels as there are classes: with channels first their
+    # gradients alone take a tenth of a training on a processor.
+    convert_conv2d_weight_memory_format(network, torch.channels_last)
+    convert_conv3d_weight_memory_format(volume, torch.channels_last_3d)
     return SliceVolumeUNet(network, volume)
 
 

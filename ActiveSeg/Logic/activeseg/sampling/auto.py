@@ -29,11 +29,6 @@ odd slices and end behind slices at random (docs/experiments.md)."""
 POWER = 2.0
 """How much value per second decides over chance (`noise.power_draws`)."""
 
-EMPTY_WORTH = 0.4
-"""What a slice in which nothing is expected is worth to all structures together; 1 is the mean
-slice of a structure. It takes little time, and nothing else teaches what is no structure
-(docs/experiments.md)."""
-
 AUDIT_SHARE = 0.1
 """The share of the budget that goes to audit slices."""
 
@@ -57,7 +52,6 @@ class Parts:
         noise: Whether slices are drawn; otherwise the best are taken.
         visits: Whether a volume that is opened gives a slice in each of its planes; otherwise each
             slice stands for itself.
-        empties: Whether slices in which nothing is expected are worth something.
     """
 
     cost: bool = True
@@ -65,7 +59,6 @@ class Parts:
     quota: bool = True
     noise: bool = True
     visits: bool = True
-    empties: bool = True
 
 
 WHOLE = Parts()
@@ -76,13 +69,12 @@ def auto(pool: Pool, budget_s: float, rng: np.random.Generator, *, parts: Parts 
 
     The audit slices are drawn before anything is chosen: drawn from what the choice leaves over,
     they would be of the slices that the model is sure of. Two thirds of what is left go in equal
-    parts to the structures (`fill_by_class`), the rest to all of them together, and to slices in
-    which nothing is expected by what those are worth. A structure draws, with a chance in
-    proportion to the `POWER`-th power of value per second, rather than taking the best: those are
-    odd and much alike while the model is weak, and slices at random where a structure is expected
-    are hard to beat (nnActive, TMLR 2025, arXiv 2511.19183). What is drawn takes along the best
-    drawn slice of each other plane of its volume (`Visits`), and so does an audit slice. The
-    seconds hold a slice's part of the opening of its volume.
+    parts to the structures (`fill_by_class`), the rest to all of them together. A structure draws,
+    with a chance in proportion to the `POWER`-th power of value per second, rather than taking the
+    best: those are odd and much alike while the model is weak, and slices at random where a
+    structure is expected are hard to beat (nnActive, TMLR 2025, arXiv 2511.19183). What is drawn
+    takes along the best drawn slice of each other plane of its volume (`Visits`), and so does an
+    audit slice. The seconds hold a slice's part of the opening of its volume.
 
     Args:
         pool: What there is to choose from.
@@ -98,7 +90,7 @@ def auto(pool: Pool, budget_s: float, rng: np.random.Generator, *, parts: Parts 
     opening_s = pool.first_slice_s / _together(pool, parts)
     seconds = pool.seconds + opening_s if parts.cost else np.ones(len(pool))
     beta = POWER if parts.noise else math.inf
-    every = (*ranked, _overall(pool, values, parts))
+    every = (*ranked, values.sum(axis=0))
     draws = np.array([power_draws(each, seconds, beta, rng) for each in every])
     state = rng.bit_generator.state
     batch = _batch(pool, budget_s, draws, values, rng, parts, least=0)
@@ -130,28 +122,13 @@ def auto_value(pool: Pool, parts: Parts = WHOLE) -> Floats:
     if not parts.coverage:
         return expected * scored.gain**MOST_WEIGHT
     weight = MOST_WEIGHT * scored.trust
-    worth = scored.gain**weight * _untold(pool, parts)
-    contour = np.sqrt(scored.shown * expected)
-    value: Floats = contour ** (1.0 - weight) * worth
-    return value
-
-
-def _overall(pool: Pool, values: Floats, parts: Parts) -> Floats:
-    """What each slice is worth to all structures together, `[N]`."""
-    worth: Floats = values.sum(axis=0)
-    if parts.empties:
-        untold = _untold(pool, parts) if parts.coverage else 1.0
-        worth = np.maximum(worth, EMPTY_WORTH * untold)
-    return worth
-
-
-def _untold(pool: Pool, parts: Parts) -> Floats:
-    """What annotated neighbours and answers of the same volume leave of a slice's worth, `[N]`."""
     answered = Counter(volume for volume, _, _ in pool.annotated)
     count = np.array([answered[name] for name in pool.volumes], dtype=np.float64)[pool.volume]
     visits = count / _together(pool, parts)
-    untold: Floats = left_by_annotated(pool) / (1.0 + visits)
-    return untold
+    worth = scored.gain**weight * left_by_annotated(pool) / (1.0 + visits)
+    contour = np.sqrt(scored.shown * expected)
+    value: Floats = contour ** (1.0 - weight) * worth
+    return value
 
 
 def _together(pool: Pool, parts: Parts) -> int:

@@ -555,14 +555,10 @@ def test_a_later_model_takes_smaller_steps_and_the_whole_takes_those_of_all() ->
     assert whole.block_steps == 6 * recipe.block_steps == 1800
 
 
-@pytest.mark.parametrize(("tiles", "learned"), [(False, torch.float32), (True, torch.bfloat16)])
-def test_a_processor_learns_in_bfloat16_where_it_multiplies_tiles(
-    monkeypatch: pytest.MonkeyPatch, tiles: bool, learned: torch.dtype
-) -> None:
+def test_a_processor_learns_in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision, "has_bfloat16", lambda _: True)
-    monkeypatch.setattr(precision, "has_tiles", lambda: tiles)
     layer, images = nn.Conv2d(1, 1, 1), torch.ones(1, 1, 4, 4)
     with precision.learning_autocast(torch.device("cpu")):
-        assert layer(images).dtype == learned
+        assert layer(images).dtype == torch.float32
     with precision.autocast(torch.device("cpu")):
         assert layer(images).dtype == torch.bfloat16

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import torch
 
-__all__ = ["autocast", "has_bfloat16", "has_tiles", "learning_autocast"]
+__all__ = ["autocast", "has_bfloat16", "learning_autocast"]
 
 _AMPERE = 8
 """First generation (compute capability) of NVIDIA's devices with native bfloat16."""
 
-_TILES = "amx_bf16"
-_NATIVE_FLAGS = frozenset({"avx512_bf16", _TILES})
+_NATIVE_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 
 
 def autocast(device: torch.device) -> AbstractContextManager[object]:
@@ -26,12 +25,12 @@ def autocast(device: torch.device) -> AbstractContextManager[object]:
 
 
 def learning_autocast(device: torch.device) -> AbstractContextManager[object]:
-    """The same for training, on a processor only where it multiplies tiles of them.
+    """The same for training, where it pays on devices other than the processor alone.
 
-    Without tiles the gradients of convolutions over small patches take a third longer in bfloat16
-    than in single precision (docs/experiments.md).
+    On a processor the gradients of convolutions over small patches take a third longer in
+    bfloat16 than in single precision (docs/experiments.md).
     """
-    return autocast(device) if device.type != "cpu" or has_tiles() else nullcontext()
+    return autocast(device) if device.type != "cpu" else nullcontext()
 
 
 @cache
@@ -39,16 +38,6 @@ def has_bfloat16(device_type: str) -> bool:
     """Whether a device (`cpu` or `cuda`) multiplies bfloat16 natively."""
     if device_type == "cuda":
         return torch.cuda.get_device_capability()[0] >= _AMPERE
-    return not _NATIVE_FLAGS.isdisjoint(_flags())
-
-
-@cache
-def has_tiles() -> bool:
-    """Whether the processor multiplies whole tiles of bfloat16 (AMX)."""
-    return _TILES in _flags()
-
-
-def _flags() -> list[str]:
-    """What the processor can do, as Linux lists it; elsewhere nothing is known."""
     cpu = Path("/proc/cpuinfo")
-    return cpu.read_text(errors="replace").split() if cpu.is_file() else []
+    flags = cpu.read_text(errors="replace").split() if cpu.is_file() else []
+    return not _NATIVE_FLAGS.isdisjoint(flags)

@@ -49,6 +49,7 @@ def pool_of(
     round_number: int = 1,
     scored: bool = True,
     structures: int = 1,
+    islands: float = 0.0,
     annotated_features: Sequence[tuple[float, ...]] | None = None,
 ) -> Pool:
     """The columns of some slices; `structures` only matters where there are no slices."""
@@ -64,7 +65,7 @@ def pool_of(
         how=np.array([row.how for row in rows], dtype=np.str_),
         first_slice_s=first_slice_s,
         annotated=annotated,
-        scored=_scored(rows, round_number, structures) if scored else None,
+        scored=_scored(rows, round_number, structures, islands) if scored else None,
         features=_column(rows, "features", 2),
         information=_column(rows, "information", 1),
         blank_seconds=_column(rows, "blank_seconds", 1),
@@ -132,7 +133,7 @@ def stacks(volumes: int, slices: int) -> list[Slice]:
     return [Slice(f"v{v}", k) for v in range(volumes) for k in range(slices)]
 
 
-def _scored(rows: list[Slice], round_number: int, structures: int) -> Scored:
+def _scored(rows: list[Slice], round_number: int, structures: int, islands: float) -> Scored:
     value = np.array([row.value for row in rows], dtype=np.float64)
     dice = np.array([row.dice for row in rows], dtype=np.float64)
     shown = np.array([row.shown for row in rows], dtype=np.float64)
@@ -153,6 +154,7 @@ def _scored(rows: list[Slice], round_number: int, structures: int) -> Scored:
         class_entropy=np.array(by_class, dtype=np.float64).T if rows else shown.T,
         doubt=np.array([row.doubt for row in rows], dtype=np.str_),
         round=round_number,
+        islands=islands,
         energy=value,
         foreground_entropy=value,
         top_patches=value,

@@ -10,7 +10,7 @@ import pytest
 
 from activeseg.keys import Plane
 from activeseg.sampling import RESEARCH, Chosen, Pool
-from activeseg.sampling.auto import MOST_WEIGHT, POWER, WHOLE, Parts, auto, auto_value
+from activeseg.sampling.auto import MOST_EMPTY, MOST_WEIGHT, POWER, WHOLE, Parts, auto, auto_value
 from small_pool import Slice, names, pool_of, rng
 
 
@@ -35,7 +35,7 @@ def mixed_pool() -> Pool:
 def test_each_ablation_is_auto_with_one_part_off() -> None:
     pool = mixed_pool()
     whole = auto(pool, 900.0, rng(1))
-    assert whole == auto(pool, 900.0, rng(1), parts=Parts(True, True, True, True, True))
+    assert whole == auto(pool, 900.0, rng(1), parts=Parts(True, True, True, True, True, True))
     for part in ("cost", "coverage", "quota", "noise"):
         less = RESEARCH[f"auto-no-{part}"].choose(pool, budget_s=900.0, rng=rng(1))
         assert less == auto(pool, 900.0, rng(1), parts=replace(WHOLE, **{part: False}))
@@ -117,6 +117,36 @@ def test_without_noise_the_best_for_their_seconds_are_taken() -> None:
     # With it they are drawn: by the square of the contour the mean is at two thirds.
     values = [int(name[1:-1]) for seed in range(20) for name in drawn(auto(pool, 100.0, rng(seed)))]
     assert 60 < np.mean(values) < 70
+
+
+@pytest.mark.parametrize(
+    ("seconds", "islands", "worth"),
+    [(10.0, 2.5, MOST_EMPTY), (5.0, 0.5, MOST_EMPTY), (5.0, 0.3, 0.3), (5.0, 0.0, 0.0)],
+)
+def test_a_slice_in_which_nothing_is_expected_is_drawn_by_its_worth(
+    seconds: float, islands: float, worth: float
+) -> None:
+    # As many that show a mean structure, for 10 s. Of 300 s 30 go to audits and 170 to the
+    # structure, which pays for no half slice; 100 are drawn by all that slices are worth.
+    slices = [
+        Slice(f"v{k:04d}", 0, seconds=seconds if k % 2 else 10.0, shown=(0.0 if k % 2 else 1.0,))
+        for k in range(1200)
+    ]
+    pool = pool_of(slices, islands=islands)
+
+    def empties(parts: Parts) -> float:
+        found = [
+            choice.candidate.seconds * (int(choice.candidate.key.volume[1:]) % 2)
+            for seed in range(200)
+            for choice in auto(pool, 300.0, rng(seed), parts=parts).choices
+            if not choice.audit
+        ]
+        return float(np.sum(found)) / (200 * 270.0)
+
+    odds = (worth * 10.0 / seconds) ** POWER
+    share = odds * seconds / (odds * seconds + 10.0)
+    assert empties(WHOLE) == pytest.approx(share * 100 / 270, rel=0.2, abs=0.005)
+    assert empties(Parts(empties=False)) < 0.005  # where nothing else fits
 
 
 @pytest.mark.parametrize("name", [name for name in RESEARCH if name.startswith("auto-no-")])

@@ -38,7 +38,7 @@ def scored(project, number, level):
     write_scores(project.round(number).make(), {"oblique": oblique, "plain": plain})
 
 
-def accept(project, key, number, liver, spleen, *, expected=0.7, audit=False, dice=True):
+def accept(project, key, number, liver, spleen, *, expected=0.7, audit=False, dice=True, **islands):
     shown = {
         "round": number,
         "rank": 1,
@@ -48,6 +48,7 @@ def accept(project, key, number, liver, spleen, *, expected=0.7, audit=False, di
         "work": WORK,
         "blank": audit or not dice,
         "dice": {"liver": liver, "spleen": spleen} if dice else None,
+        **islands,
     }
     return project.accept(key, np.zeros((6, 5), np.uint8), "ada", 30.0, shown)
 
@@ -201,3 +202,14 @@ def test_trust_is_earned_by_what_was_expected_of_the_slices(project):
     accept(project, KEYS[4], 1, None, None)  # nothing there, nothing proposed
     accept(project, KEYS[5], 1, 0.1, 0.1, expected=None)
     assert DiceLedger(project).trust == pytest.approx(4 / 14)  # the ranks of four agree
+
+
+def test_islands_are_counted_in_all_judged_proposals(project):
+    assert DiceLedger(project).islands == 0
+    scored(project, 1, 0.3)
+    accept(project, KEYS[0], 0, None, None, dice=False, islands=None)  # there was no proposal
+    accept(project, KEYS[1], 1, 0.5, 0.5)  # by a version that did not count them
+    for key, islands in zip(KEYS[2:5], (4, 0, 5), strict=True):
+        accept(project, key, 1, 0.5, 0.5, islands=islands)
+    accept(project, KEYS[4], 1, 0.5, 0.5, islands=0)  # revised: it judges the proposal anew
+    assert DiceLedger(project).islands == pytest.approx((4 - 1.64 * 2) / 3)

@@ -202,9 +202,11 @@ def test_answers_are_the_reference_and_come_in_as_a_persons_do(tmp_path, cohort)
         "work": WORK,
         "blank": False,
         "dice": {"liver": pytest.approx(2 / 3), "spleen": 0.0},
+        "islands": 0,
     }
     assert annotations[keys[1]].shown["blank"] is True
     assert annotations[keys[1]].shown["dice"] is None
+    assert annotations[keys[1]].shown["islands"] is None
     assert project.open_suggestions() == []
     assert Oracle(project, 7).answer_batch(SILENT) == []
 

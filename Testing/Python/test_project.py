@@ -560,6 +560,7 @@ def test_what_was_shown_and_how_good_it_was_is_kept_with_the_mask(project, tmp_p
         "work": WORK,
         "blank": False,
         "dice": {"liver": pytest.approx(4 / 7), "spleen": None},
+        "islands": 0,
     }
     assert Project.open(project.folder).annotations()[key].shown == annotation.shown
     np.testing.assert_array_equal(project.read_annotation(annotation), accepted)

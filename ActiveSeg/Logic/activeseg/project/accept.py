@@ -115,9 +115,10 @@ def what_was_shown(
     Returns:
         None when no batch asked for the slice. Else ``round``, ``rank``,
         ``expected_dice``, ``minutes``, ``audit`` and ``work`` of the suggestion, ``blank``
-        (whether no proposal was shown) and ``dice``: each structure's name with the Dice of the
+        (whether no proposal was shown), ``dice``: each structure's name with the Dice of the
         proposal, shown or held back for an audit, against the accepted mask, null where both are
-        empty; null altogether when there was none.
+        empty; and ``islands``: how many parts of the proposal are no part of what they were
+        proposed as (`activeseg.quality.false_islands`). Both are null when there was none.
 
     Raises:
         ProjectError: If a batch or its proposals are damaged.
@@ -155,6 +156,7 @@ def record_of_shown(
         "work": dict(suggestion.work),
         "blank": proposal is None or suggestion.audit,
         "dice": None if proposal is None else _structure_dice(project, proposal, accepted),
+        "islands": None if proposal is None else _islands(project, proposal, accepted),
     }
 
 
@@ -166,6 +168,15 @@ def _structure_dice(
 
     found = {s.name: dice(proposal, accepted, s.value) for s in project.structures}
     return {name: None if math.isnan(value) else value for name, value in found.items()}
+
+
+def _islands(
+    project: Project, proposal: npt.NDArray[np.uint8], accepted: npt.NDArray[np.uint8]
+) -> int:
+    """False islands of all structures together."""
+    from activeseg.quality import false_islands
+
+    return false_islands(proposal, accepted, [s.value for s in project.structures])
 
 
 def load_ahead() -> None:

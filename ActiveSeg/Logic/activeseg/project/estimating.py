@@ -51,6 +51,7 @@ class SliceEstimates:
         gain: `[n]` expected gain of an answer.
         shown: `[n, structures]` how much of each structure is shown, 1 for its mean slice.
         trust: How far the expected Dice may decide, 0 to 1 (`activeseg.quality.trust_in`).
+        islands: False islands of a proposal, at the least (`activeseg.quality.islands_at_least`).
     """
 
     dice: Singles
@@ -59,13 +60,15 @@ class SliceEstimates:
     gain: Singles
     shown: Singles
     trust: float
+    islands: float
 
     @classmethod
-    def empty(cls, count: int, structures: int, trust: float) -> SliceEstimates:
+    def empty(cls, count: int, structures: int, ledger: DiceLedger) -> SliceEstimates:
         """Of slices that show nothing, so that there is nothing to get wrong."""
         dice, low, high, gain = np.ones((4, count), dtype=np.float32)
         gain[:] = 0.0
-        return cls(dice, low, high, gain, np.zeros((count, structures), np.float32), trust)
+        shown = np.zeros((count, structures), np.float32)
+        return cls(dice, low, high, gain, shown, ledger.trust, ledger.islands)
 
 
 def estimate_slices(
@@ -87,7 +90,7 @@ def estimate_slices(
     several = _several_views(table)
     estimator = ledger.learn(several) if calibrated else ledger.prior(several)
     mean = mean_sizes(table)
-    found = SliceEstimates.empty(len(table), len(mean), ledger.trust)
+    found = SliceEstimates.empty(len(table), len(mean), ledger)
     for part in table.parts("size", "shows", "evidence"):
         shows, evidence = part.numbers("shows"), part.floats("evidence")
         shown = sizes_over(part.floats("size"), mean)

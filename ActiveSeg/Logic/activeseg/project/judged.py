@@ -12,7 +12,15 @@ from activeseg.keys import SliceKey
 from activeseg.project.folder import Project
 from activeseg.project.score_file import open_scores
 from activeseg.project.score_table import ScoreRows, mean_sizes
-from activeseg.quality import EVIDENCE, DiceEstimator, Judged, Trend, sizes_over, trust_in
+from activeseg.quality import (
+    EVIDENCE,
+    DiceEstimator,
+    Judged,
+    Trend,
+    islands_at_least,
+    sizes_over,
+    trust_in,
+)
 
 __all__ = ["DiceLedger", "JudgedSlice", "with_trend"]
 
@@ -29,6 +37,8 @@ class JudgedSlice:
         dice: Dice with the answer by the structure's name; None where neither has it.
         expected: What had been expected of the slice; None if nothing.
         audit: Whether the slice was drawn by chance.
+        islands: Parts of the proposal that are no part of what they were proposed as; None of an
+            answer by an earlier version, which did not count them.
     """
 
     key: SliceKey
@@ -36,6 +46,7 @@ class JudgedSlice:
     dice: Mapping[str, float | None]
     expected: float | None
     audit: bool
+    islands: int | None = None
 
     @property
     def mean(self) -> float | None:
@@ -69,6 +80,7 @@ class DiceLedger:
                 shown["dice"],
                 shown["expected_dice"],
                 bool(shown["audit"]),
+                shown.get("islands"),
             )
             newest[found.key, found.round] = found  # a revised answer judges the proposal anew
         self.slices = list(newest.values())
@@ -83,6 +95,11 @@ class DiceLedger:
         pairs = [(e, d) for e, d in known if e is not None and d is not None]
         expected, actual = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
         return trust_in(expected, actual)
+
+    @property
+    def islands(self) -> float:
+        """False islands of a proposal, at the least (`activeseg.quality.islands_at_least`)."""
+        return islands_at_least([s.islands for s in self.slices if s.islands is not None])
 
     def trend(self, structure: int, before: int) -> float:
         """The Dice of a structure that the rounds before one let expect of it; NaN if none does."""

@@ -77,6 +77,7 @@ def scored_slices(
         class_entropy=columns["class_entropy"],
         doubt=Doubts(table, rows),
         trust=found.trust,
+        islands=found.islands,
         round=max(1, files.number),  # of round 0 a model that exists may speak
         **_also(columns, chosen_by.reads),
     )

@@ -11,6 +11,7 @@ from activeseg.quality.confidence import LEAST_VOXELS, LIKELY, soft_dice_confide
 from activeseg.quality.estimates import Estimate, Volumes
 from activeseg.quality.estimator import EVIDENCE, DiceEstimator, Judged, proposed
 from activeseg.quality.gain import expected_gain, sizes_over
+from activeseg.quality.islands import false_islands, islands_at_least
 from activeseg.quality.measured import dice, hd95_mm
 from activeseg.quality.opinions import Opinions
 from activeseg.quality.trend import Trend, Worth
@@ -31,7 +32,9 @@ __all__ = [
     "dice",
     "dice_with",
     "expected_gain",
+    "false_islands",
     "hd95_mm",
+    "islands_at_least",
     "mc_iou",
     "neighbour_dice",
     "pairwise_dice",

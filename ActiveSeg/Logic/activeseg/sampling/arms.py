@@ -83,6 +83,7 @@ _ARMS = (
     _less("quota", "auto without shares for the structures"),
     _less("noise", "auto that takes the best slices, not drawn ones"),
     _less("visits", "auto that asks for slices one by one, whatever volume is open"),
+    _less("empties", "auto that asks for no look where nothing is expected"),
     replace(
         _peer("auto-no-calibration", auto, "auto by what is expected before any answer"),
         calibrated=False,

@@ -29,6 +29,10 @@ odd slices and end behind slices at random (docs/experiments.md)."""
 POWER = 2.0
 """How much value per second decides over chance (`noise.power_draws`)."""
 
+MOST_EMPTY = 0.4
+"""What a slice in which nothing is expected is worth to all structures together at the most; 1 is
+the mean slice of a structure."""
+
 AUDIT_SHARE = 0.1
 """The share of the budget that goes to audit slices."""
 
@@ -52,6 +56,7 @@ class Parts:
         noise: Whether slices are drawn; otherwise the best are taken.
         visits: Whether a volume that is opened gives a slice in each of its planes; otherwise each
             slice stands for itself.
+        empties: Whether slices in which nothing is expected are worth something.
     """
 
     cost: bool = True
@@ -59,6 +64,7 @@ class Parts:
     quota: bool = True
     noise: bool = True
     visits: bool = True
+    empties: bool = True
 
 
 WHOLE = Parts()
@@ -69,12 +75,13 @@ def auto(pool: Pool, budget_s: float, rng: np.random.Generator, *, parts: Parts 
 
     The audit slices are drawn before anything is chosen: drawn from what the choice leaves over,
     they would be of the slices that the model is sure of. Two thirds of what is left go in equal
-    parts to the structures (`fill_by_class`), the rest to all of them together. A structure draws,
-    with a chance in proportion to the `POWER`-th power of value per second, rather than taking the
-    best: those are odd and much alike while the model is weak, and slices at random where a
-    structure is expected are hard to beat (nnActive, TMLR 2025, arXiv 2511.19183). What is drawn
-    takes along the best drawn slice of each other plane of its volume (`Visits`), and so does an
-    audit slice. The seconds hold a slice's part of the opening of its volume.
+    parts to the structures (`fill_by_class`), the rest to all of them together, and to slices in
+    which nothing is expected by what those are worth. A structure draws, with a chance in
+    proportion to the `POWER`-th power of value per second, rather than taking the best: those are
+    odd and much alike while the model is weak, and slices at random where a structure is expected
+    are hard to beat (nnActive, TMLR 2025, arXiv 2511.19183). What is drawn takes along the best
+    drawn slice of each other plane of its volume (`Visits`), and so does an audit slice. The
+    seconds hold a slice's part of the opening of its volume.
 
     Args:
         pool: What there is to choose from.
@@ -90,7 +97,7 @@ def auto(pool: Pool, budget_s: float, rng: np.random.Generator, *, parts: Parts 
     opening_s = pool.first_slice_s / _together(pool, parts)
     seconds = pool.seconds + opening_s if parts.cost else np.ones(len(pool))
     beta = POWER if parts.noise else math.inf
-    every = (*ranked, values.sum(axis=0))
+    every = (*ranked, _overall(pool, values, parts))
     draws = np.array([power_draws(each, seconds, beta, rng) for each in every])
     state = rng.bit_generator.state
     batch = _batch(pool, budget_s, draws, values, rng, parts, least=0)
@@ -122,13 +129,34 @@ def auto_value(pool: Pool, parts: Parts = WHOLE) -> Floats:
     if not parts.coverage:
         return expected * scored.gain**MOST_WEIGHT
     weight = MOST_WEIGHT * scored.trust
-    answered = Counter(volume for volume, _, _ in pool.annotated)
-    count = np.array([answered[name] for name in pool.volumes], dtype=np.float64)[pool.volume]
-    visits = count / _together(pool, parts)
-    worth = scored.gain**weight * left_by_annotated(pool) / (1.0 + visits)
+    worth = scored.gain**weight * _untold(pool, parts)
     contour = np.sqrt(scored.shown * expected)
     value: Floats = contour ** (1.0 - weight) * worth
     return value
+
+
+def _overall(pool: Pool, values: Floats, parts: Parts) -> Floats:
+    """What each slice is worth to all structures together, `[N]`.
+
+    A look where nothing is expected takes little time, and nothing else teaches what is no
+    structure. A model needs that as far as its proposals turned out to have islands where there is
+    nothing: where the surroundings look like what is wanted (docs/experiments.md).
+    """
+    worth: Floats = values.sum(axis=0)
+    if parts.empties:
+        untold = _untold(pool, parts) if parts.coverage else 1.0
+        empty = min(MOST_EMPTY, pool.model_scores().islands)
+        worth = np.maximum(worth, empty * untold)
+    return worth
+
+
+def _untold(pool: Pool, parts: Parts) -> Floats:
+    """What annotated neighbours and answers of the same volume leave of a slice's worth, `[N]`."""
+    answered = Counter(volume for volume, _, _ in pool.annotated)
+    count = np.array([answered[name] for name in pool.volumes], dtype=np.float64)[pool.volume]
+    visits = count / _together(pool, parts)
+    untold: Floats = left_by_annotated(pool) / (1.0 + visits)
+    return untold
 
 
 def _together(pool: Pool, parts: Parts) -> int:

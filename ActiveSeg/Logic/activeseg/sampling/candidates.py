@@ -118,6 +118,7 @@ class Scored:
         doubt: What the model is unsure of, in words; may be empty.
         round: Number of the round, from 1.
         trust: How far the expected Dice has earned to decide, 0 to 1.
+        islands: How many false islands a proposal has on average, at the least.
         energy: Mean free energy round the predicted edge, above the least of the pool: how unlike
             the slice is to what the model learned from. None where the model has none.
         foreground_entropy: Mean over the whole slice of the foreground classes' part of the
@@ -142,6 +143,7 @@ class Scored:
     doubt: Words
     round: int
     trust: float = 0.0
+    islands: float = 0.0
     energy: Floats | None = None
     foreground_entropy: Floats | None = None
     top_patches: Floats | None = None

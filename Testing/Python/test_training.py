@@ -553,12 +553,3 @@ def test_a_later_model_takes_smaller_steps_and_the_whole_takes_those_of_all() ->
     whole = recipe.altogether(5)
     assert whole == Recipe(steps=3600, batch=7, learning_rate=6e-3, block_rate=3e-3)
     assert whole.block_steps == 6 * recipe.block_steps == 1800
-
-
-def test_a_processor_learns_in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(precision, "has_bfloat16", lambda _: True)
-    layer, images = nn.Conv2d(1, 1, 1), torch.ones(1, 1, 4, 4)
-    with precision.learning_autocast(torch.device("cpu")):
-        assert layer(images).dtype == torch.float32
-    with precision.autocast(torch.device("cpu")):
-        assert layer(images).dtype == torch.bfloat16

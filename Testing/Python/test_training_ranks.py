@@ -141,7 +141,7 @@ def test_one_rank_does_what_was_done_before_there_were_any() -> None:
         )
         for _ in range(SHORT.steps):
             images, labels = patches.draw(SHORT.batch)
-            with precision.learning_autocast(torch.device("cpu")):
+            with precision.learning_autocast(torch.device("cpu"), images.shape[-1]):
                 logits = network.with_sides(images)
             target = targets(labels)
             loss = deep_loss(SliceLoss(), 0.25, logits.float(), target)

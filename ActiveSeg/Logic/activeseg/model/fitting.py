@@ -60,7 +60,7 @@ def fitted(course: Course, rank: Rank, stage: Stage) -> Iterator[tuple[int, torc
     for step in range(1, course.steps + 1):
         course.learning()
         images, labels = course.draw(course.batch, rank.share(course.batch))
-        with learning_autocast(rank.device):
+        with learning_autocast(rank.device, images.shape[-1]):
             logits = answer(images.to(rank.device))
         target = targets(rank.gathered(labels.to(rank.device)))
         loss = course.loss(rank.gathered(logits.float()), target)

@@ -317,7 +317,7 @@ def padded_logits(answer: Answer, images: torch.Tensor, device: torch.device) ->
     rows, columns = images.shape[2:]
     far = (0, -columns % STRIDE, 0, -rows % STRIDE)
     padded = nn.functional.pad(images, far, mode="replicate")
-    with torch.inference_mode(), autocast(device):
+    with torch.inference_mode(), autocast(device, padded.shape[-1]):
         answered = answer(padded.to(device))
     logits, changes = answered if isinstance(answered, Answered) else Answered(answered)
     return Answered(logits[..., :rows, :columns], changes)

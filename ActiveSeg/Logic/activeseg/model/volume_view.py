@@ -53,8 +53,8 @@ def _softmax(
         more = -count % STRIDE
         lead.append(more // 2)
         pads = [lead[-1], more - lead[-1], *pads]
-    with torch.inference_mode(), autocast(device):
-        padded = nn.functional.pad(image, pads, mode="replicate")
+    padded = nn.functional.pad(image, pads, mode="replicate")
+    with torch.inference_mode(), autocast(device, padded.shape[-1]):
         logits = network(padded.to(device))[0]
         inside = tuple(
             slice(side.start + before, side.stop + before)

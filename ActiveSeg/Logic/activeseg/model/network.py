@@ -30,6 +30,7 @@ from torch.nn.utils import (
 
 from activeseg.errors import ModelError
 from activeseg.files import write_atomic
+from activeseg.model.layers import quicken
 from activeseg.model.scan import PLACES
 from activeseg.model.supervised import SliceVolumeUNet
 
@@ -138,7 +139,9 @@ def build(config: NetworkConfig) -> SliceVolumeUNet:
     # gradients alone take a tenth of a training on a processor.
     convert_conv2d_weight_memory_format(network, torch.channels_last)
     convert_conv3d_weight_memory_format(volume, torch.channels_last_3d)
-    return SliceVolumeUNet(network, volume)
+    both = SliceVolumeUNet(network, volume)
+    quicken(both)
+    return both
 
 
 def pick_device(name: str = "auto") -> torch.device:

@@ -42,7 +42,7 @@ class Passes:
         self._certain: list[nn.Module] = []
         if self._find_certain(network):
             self._certain = [network]
-        self._dropout = [m for m in network.modules() if type(m) is nn.Dropout and _chance(m)]
+        self._dropout = [m for m in network.modules() if isinstance(m, nn.Dropout) and _chance(m)]
         self._rng = np.random.Generator(np.random.SFC64(seed))
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:

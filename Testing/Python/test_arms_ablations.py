@@ -10,7 +10,16 @@ import pytest
 
 from activeseg.keys import Plane
 from activeseg.sampling import RESEARCH, Chosen, Pool
-from activeseg.sampling.auto import MOST_EMPTY, MOST_WEIGHT, POWER, WHOLE, Parts, auto, auto_value
+from activeseg.sampling.auto import (
+    EMPTY_WORTH,
+    MISTAKEN,
+    MOST_WEIGHT,
+    POWER,
+    WHOLE,
+    Parts,
+    auto,
+    auto_value,
+)
 from small_pool import Slice, names, pool_of, rng
 
 
@@ -121,7 +130,7 @@ def test_without_noise_the_best_for_their_seconds_are_taken() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "islands", "worth"),
-    [(10.0, 2.5, MOST_EMPTY), (5.0, 0.5, MOST_EMPTY), (5.0, 0.3, 0.3), (5.0, 0.0, 0.0)],
+    [(10.0, 2.5, EMPTY_WORTH), (5.0, MISTAKEN, EMPTY_WORTH), (5.0, 0.9 * MISTAKEN, 0.0)],
 )
 def test_a_slice_in_which_nothing_is_expected_is_drawn_by_its_worth(
     seconds: float, islands: float, worth: float

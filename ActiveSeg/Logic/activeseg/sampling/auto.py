@@ -29,9 +29,12 @@ odd slices and end behind slices at random (docs/experiments.md)."""
 POWER = 2.0
 """How much value per second decides over chance (`noise.power_draws`)."""
 
-MOST_EMPTY = 0.4
-"""What a slice in which nothing is expected is worth to all structures together at the most; 1 is
-the mean slice of a structure."""
+EMPTY_WORTH = 0.4
+"""What a slice in which nothing is expected is worth to all structures together, where models take
+something for a structure that is none; 1 is the mean slice of a structure."""
+
+MISTAKEN = 0.05
+"""False islands a proposal, at the least, from which on models are held to do that."""
 
 AUDIT_SHARE = 0.1
 """The share of the budget that goes to audit slices."""
@@ -139,14 +142,13 @@ def _overall(pool: Pool, values: Floats, parts: Parts) -> Floats:
     """What each slice is worth to all structures together, `[N]`.
 
     A look where nothing is expected takes little time, and nothing else teaches what is no
-    structure. A model needs that as far as its proposals turned out to have islands where there is
-    nothing: where the surroundings look like what is wanted (docs/experiments.md).
+    structure. Models need that where the surroundings look like what is wanted, so where proposals
+    turned out to have islands of which nothing was accepted (docs/experiments.md).
     """
     worth: Floats = values.sum(axis=0)
-    if parts.empties:
+    if parts.empties and pool.model_scores().islands >= MISTAKEN:
         untold = _untold(pool, parts) if parts.coverage else 1.0
-        empty = min(MOST_EMPTY, pool.model_scores().islands)
-        worth = np.maximum(worth, empty * untold)
+        worth = np.maximum(worth, EMPTY_WORTH * untold)
     return worth
 
 

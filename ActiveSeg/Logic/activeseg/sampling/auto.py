@@ -33,7 +33,7 @@ EMPTY_WORTH = 0.4
 """What a slice in which nothing is expected is worth to all structures together, where models take
 something for a structure that is none; 1 is the mean slice of a structure."""
 
-MISTAKEN = 0.05
+MISTAKEN = 0.1
 """False islands a proposal, at the least, from which on models are held to do that."""
 
 AUDIT_SHARE = 0.1

@@ -27,7 +27,7 @@ NAMES = sorted(STRATEGIES) + sorted(RESEARCH)
 EVERY = pytest.mark.parametrize("name", NAMES)
 LESS = (
     *("auto-no-calibration", "auto-no-cost", "auto-no-coverage", "auto-no-noise", "auto-no-quota"),
-    "auto-no-visits",
+    *("auto-no-empties", "auto-no-visits"),
 )
 SEEDED = pytest.mark.parametrize(
     "name",
@@ -217,7 +217,7 @@ def begun_pool() -> Pool:
 
 
 RANKED_BY = {
-    "auto": ("gain", "shown", "trust"),
+    "auto": ("gain", "shown", "trust", "islands"),
     "knapsack": ("gain",),
     "coverage": ("gain",),
     "clasp": ("class_entropy", "whole_entropy", "round"),
@@ -234,14 +234,15 @@ RANKED_BY = {
     "clasp-pe": ("class_entropy", "whole_entropy", "round"),
     "kuo": ("top_patches",),
     "stochastic-batches": ("whole_entropy",),
-    **dict.fromkeys(LESS, ("gain", "shown", "trust")),
-    "auto-no-coverage": ("gain", "shown"),  # the gain has its full weight from the start
+    **dict.fromkeys(LESS, ("gain", "shown", "trust", "islands")),
+    "auto-no-empties": ("gain", "shown", "trust"),
+    "auto-no-coverage": ("gain", "shown", "islands"),  # the gain has its full weight from the start
 }
 
 
 def other_scores(scores: Scored, field: str) -> object:
     """Other values of a column, or of a number."""
-    single = {"round": 5, "trust": 0.1}
+    single = {"round": 5, "trust": 0.1, "islands": 0.5}
     return single.get(field) or getattr(scores, field)[..., ::-1] ** 3
 
 
@@ -251,8 +252,12 @@ def other_scores(scores: Scored, field: str) -> object:
 def test_what_a_strategy_ranks_by_changes_its_batch(name: str, field: str) -> None:
     pool = begun_pool()
     scores = pool.model_scores()
+    emptier = replace(scores, shown=np.where(np.arange(len(pool)) % 3, 0.0, 1.0) * scores.shown)
     if field == "shown":
-        changed = replace(scores, shown=np.where(np.arange(len(pool)) % 3, 0.0, 1.0) * scores.shown)
+        changed = emptier
+    elif field == "islands":  # they say something of slices that show nothing
+        pool = replace(pool, scored=emptier)
+        changed = replace(emptier, islands=0.5)
     else:
         changed = replace(scores, **{field: other_scores(scores, field)})
     other = replace(pool, scored=changed)
@@ -265,7 +270,7 @@ def test_other_scores_do_not_matter(name: str) -> None:
     scores = pool.model_scores()
     others = ("gain", "uncertainty", "whole_entropy", "epistemic", "class_entropy", "band_entropy",
               "expected_dice", "shown", "round", "energy", "foreground_entropy", "top_patches",
-              "contour_mm", "gradient", "trust")  # fmt: skip
+              "contour_mm", "gradient", "trust", "islands")  # fmt: skip
     changes = {
         field: other_scores(scores, field) for field in others if field not in RANKED_BY[name]
     }

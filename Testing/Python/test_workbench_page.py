@@ -279,7 +279,8 @@ class TestPainting:
         for number, corner in enumerate([(4, 8), (4, 14), (10, 14), (10, 8)]):
             dx, dy = picture.place(*corner)
             page.mouse.move(x + dx, y + dy, steps=4)
-            page.wait_for_timeout(150)  # a hand is slower: places in between may be left out
+            # A hand is slower: of moves within a picture the page is told the last one alone.
+            page.evaluate("() => new Promise(r => requestAnimationFrame(() => setTimeout(r, 150)))")
             if number == 0:
                 page.mouse.down()
         page.mouse.up()

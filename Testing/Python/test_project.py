@@ -546,6 +546,7 @@ def test_what_was_shown_and_how_good_it_was_is_kept_with_the_mask(project, tmp_p
     proposal, accepted = blank(key), blank(key)
     proposal[0, :4] = 1  # liver: 4 proposed, 2 of them accepted, 3 accepted in all: 2*2/(4+3)
     accepted[0, 2:5] = 1
+    proposal[3, 1:4] = 4  # spleen, where there is none: a false island
     project.round(3).write_proposals({key: proposal})
     np.testing.assert_array_equal(project.proposal(key), proposal)
     assert project.proposal(AXIAL[0]) is None
@@ -559,8 +560,8 @@ def test_what_was_shown_and_how_good_it_was_is_kept_with_the_mask(project, tmp_p
         "audit": False,
         "work": WORK,
         "blank": False,
-        "dice": {"liver": pytest.approx(4 / 7), "spleen": None},
-        "islands": 0,
+        "dice": {"liver": pytest.approx(4 / 7), "spleen": 0.0},
+        "islands": 1,
     }
     assert Project.open(project.folder).annotations()[key].shown == annotation.shown
     np.testing.assert_array_equal(project.read_annotation(annotation), accepted)

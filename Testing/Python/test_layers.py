@@ -94,7 +94,9 @@ def test_masks_that_were_first_cut_in_inference_can_be_learned_through() -> None
 def test_a_network_keeps_names_weights_and_other_layers() -> None:
     network = nn.Sequential(nn.PReLU(init=0.4), nn.Sequential(nn.Dropout(0.3)), nn.PReLU(3))
     before = copy.deepcopy(network.state_dict())
+    network.eval()
     quicken(network)
+    assert not any(module.training for module in network.modules())
     first, inner, channels = network
     assert type(first) is QuickPReLU
     assert type(inner[0]) is QuickDropout

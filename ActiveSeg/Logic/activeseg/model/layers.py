@@ -58,12 +58,12 @@ class QuickDropout(nn.Dropout):
 
 
 def quicken(network: nn.Module) -> None:
-    """Put these layers in place of torch's; names, weights and chances are as they were."""
+    """Put these layers in place of torch's; names, weights, chances and mode are as they were."""
     for module in list(network.modules()):
         for name, child in list(module.named_children()):
             if type(child) is nn.PReLU and child.num_parameters == 1:
                 quick = QuickPReLU()
                 quick.weight = child.weight
-                setattr(module, name, quick)
+                setattr(module, name, quick.train(child.training))
             elif type(child) is nn.Dropout:
-                setattr(module, name, QuickDropout(child.p))
+                setattr(module, name, QuickDropout(child.p).train(child.training))

@@ -1,4 +1,4 @@
-"""Two layers of torch's, quicker to learn through on a processor, with the same answers.
+"""Two layers that say what torch's say, and are quicker to learn through on a processor.
 
 There a training spends as long in them as in many of its convolutions (docs/experiments.md).
 """

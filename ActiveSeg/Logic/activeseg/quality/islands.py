@@ -33,7 +33,10 @@ def false_islands(proposal: Labels, accepted: Labels, values: Iterable[int]) -> 
     """
     found = 0
     for value in values:
-        parts, count = ndimage.label(proposal == value, structure=np.ones((3, 3)))
+        there = proposal == value
+        if not there.any():
+            continue
+        parts, count = ndimage.label(there, structure=np.ones((3, 3)))
         size = np.bincount(parts.ravel(), minlength=count + 1)
         size[np.unique(parts[accepted == value])] = 0
         found += int(np.count_nonzero(size[1:] >= LEAST_PIXELS))

@@ -95,12 +95,13 @@ def auto(pool: Pool, budget_s: float, rng: np.random.Generator, *, parts: Parts 
     Raises:
         ValueError: If no model has scored the pool.
     """
-    values = auto_value(pool, parts)
+    untold = _untold(pool, parts)
+    values = _value(pool, parts, untold)
     ranked = values if parts.quota else values.sum(axis=0, keepdims=True)
     opening_s = pool.first_slice_s / _together(pool, parts)
     seconds = pool.seconds + opening_s if parts.cost else np.ones(len(pool))
     beta = POWER if parts.noise else math.inf
-    every = (*ranked, _overall(pool, values, parts))
+    every = (*ranked, _overall(pool, values, parts, untold))
     draws = np.array([power_draws(each, seconds, beta, rng) for each in every])
     state = rng.bit_generator.state
     batch = _batch(pool, budget_s, draws, values, rng, parts, least=0)
@@ -127,18 +128,23 @@ def auto_value(pool: Pool, parts: Parts = WHOLE) -> Floats:
     Raises:
         ValueError: If no model has scored the pool.
     """
+    return _value(pool, parts, _untold(pool, parts))
+
+
+def _value(pool: Pool, parts: Parts, untold: Floats) -> Floats:
+    """`auto_value`, where it is known what is left of each slice's worth."""
     scored = pool.model_scores()
     expected = scored.shown >= LEAST_SHOWN
     if not parts.coverage:
         return expected * scored.gain**MOST_WEIGHT
     weight = MOST_WEIGHT * scored.trust
-    worth = scored.gain**weight * _untold(pool, parts)
+    worth = scored.gain**weight * untold
     contour = np.sqrt(scored.shown * expected)
     value: Floats = contour ** (1.0 - weight) * worth
     return value
 
 
-def _overall(pool: Pool, values: Floats, parts: Parts) -> Floats:
+def _overall(pool: Pool, values: Floats, parts: Parts, untold: Floats) -> Floats:
     """What each slice is worth to all structures together, `[N]`.
 
     A look where nothing is expected takes little time, and nothing else teaches what is no
@@ -147,13 +153,17 @@ def _overall(pool: Pool, values: Floats, parts: Parts) -> Floats:
     """
     worth: Floats = values.sum(axis=0)
     if parts.empties and pool.model_scores().islands >= MISTAKEN:
-        untold = _untold(pool, parts) if parts.coverage else 1.0
         worth = np.maximum(worth, EMPTY_WORTH * untold)
     return worth
 
 
 def _untold(pool: Pool, parts: Parts) -> Floats:
-    """What annotated neighbours and answers of the same volume leave of a slice's worth, `[N]`."""
+    """What annotated neighbours and answers of the same volume leave of a slice's worth, `[N]`.
+
+    All of it without `parts.coverage`.
+    """
+    if not parts.coverage:
+        return np.ones(len(pool))
     answered = Counter(volume for volume, _, _ in pool.annotated)
     count = np.array([answered[name] for name in pool.volumes], dtype=np.float64)[pool.volume]
     visits = count / _together(pool, parts)

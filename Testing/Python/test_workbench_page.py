@@ -268,6 +268,7 @@ class TestPainting:
         assert np.array_equal(wait_for_draft(project, axial, differs_from=proposed), erased)
 
     def test_an_outline_is_filled(self, bench, project, axial):
+        """Drawn faster than the desk can follow."""
         page = bench.page
         page.keyboard.press("d")
         page.keyboard.press("2")
@@ -279,8 +280,6 @@ class TestPainting:
         for number, corner in enumerate([(4, 8), (4, 14), (10, 14), (10, 8)]):
             dx, dy = picture.place(*corner)
             page.mouse.move(x + dx, y + dy, steps=4)
-            # A hand is slower: of moves within a picture the page is told the last one alone.
-            page.evaluate("() => new Promise(r => requestAnimationFrame(() => setTimeout(r, 150)))")
             if number == 0:
                 page.mouse.down()
         page.mouse.up()
@@ -288,6 +287,37 @@ class TestPainting:
         kept = wait_for_draft(project, axial)
         assert (kept[5:10, 9:14] == SPLEEN).all()
         assert not (kept[:3] == SPLEEN).any()
+
+    def test_a_quick_stroke_is_painted_where_it_went(self, bench, project, axial):
+        """Round three sides, in no time: the desk must not cut the corners."""
+        page, proposed = bench.page, proposal(axial)
+        page.keyboard.press("2")
+        page.wait_for_selector(".structure[aria-checked=true] >> text=spleen")
+        brush = float(page.locator(".slider input").first.input_value())
+        picture = Picture(bench)
+        corners = [(4, 8), (4, 14), (11, 14), (11, 8)]
+        x = picture.box["x"] + picture.box["width"] / 2
+        y = picture.box["y"] + picture.box["height"] / 2
+        places = [(x + dx, y + dy) for dx, dy in (picture.place(*corner) for corner in corners)]
+        page.mouse.move(*places[0])
+        page.mouse.down()
+        for place in places[1:]:
+            page.mouse.move(*place)
+        page.mouse.up()
+        bench.wait_enabled("Undo stroke")
+        kept = wait_for_draft(project, axial)
+        rows, columns = np.indices(kept.shape)
+        away = np.min(
+            [
+                np.hypot(rows - 4, columns - np.clip(columns, 8, 14)),
+                np.hypot(rows - np.clip(rows, 4, 11), columns - 14),
+                np.hypot(rows - 11, columns - np.clip(columns, 8, 14)),
+            ],
+            axis=0,
+        )
+        painted = kept == SPLEEN
+        assert painted[away <= brush / 2 - 0.75].all()
+        assert np.array_equal(kept[away > brush / 2 + 1.0], proposed[away > brush / 2 + 1.0])
 
     def test_other_views_and_slices_are_only_looked_at(self, bench, axial):
         page = bench.page

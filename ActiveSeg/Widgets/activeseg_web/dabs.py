@@ -14,7 +14,7 @@ from activeseg.cohort import Geometry
 from activeseg.keys import Plane
 from activeseg_slicer.scene.voxels import ijk_to_ras
 
-__all__ = ["touched"]
+__all__ = ["dense", "touched"]
 
 
 def touched(
@@ -57,3 +57,22 @@ def touched(
         if ((middle >= 0) & (middle < size)).all():
             found[middle[0], middle[1]] = True
     return found
+
+
+def dense(way: npt.NDArray[np.float64], step: float) -> npt.NDArray[np.float64]:
+    """A way with places between its own, so that none is further from the next than a step.
+
+    Args:
+        way: ``[n, 3]`` places, at least one.
+        step: In the way's unit.
+
+    Returns:
+        ``[m, 3]``, the way's own places among them.
+    """
+    lengths = np.linalg.norm(np.diff(way, axis=0), axis=1)
+    counts = np.maximum(np.ceil(lengths / step).astype(int), 1)
+    parts = [
+        start + (end - start) * (np.arange(count) / count)[:, None]
+        for start, end, count in zip(way[:-1], way[1:], counts, strict=True)
+    ]
+    return np.concatenate([*parts, way[-1:]])

@@ -30,7 +30,7 @@ __all__ = ["main"]
 _ACTIONS = (
     *("accept", "nothing_here", "skip", "back", "undo_answer", "open", "next"),
     *("undo", "redo", "use", "choose", "choose_nth", "grow", "brush", "opacity"),
-    *("doubt", "space", "home", "suggest", "cancel", "automatic"),
+    *("way", "doubt", "space", "home", "suggest", "cancel", "automatic"),
     *("sign", "behind", "close_notice", "close_error"),
 )
 """What a page may ask for: methods of `Work`."""

@@ -52,7 +52,7 @@ def build_page(server: Any) -> None:
         {
             "serve": {_ROUTE: str(folder)},
             "styles": [f"{_ROUTE}/workbench.css"],
-            "scripts": [f"{_ROUTE}/workbench.js"],
+            "scripts": [f"{_ROUTE}/workbench.js", f"{_ROUTE}/ways.js"],
         }
     )
     server.state.trame__title = f"{server.state.project} · ActiveSeg"

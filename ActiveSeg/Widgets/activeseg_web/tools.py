@@ -15,6 +15,7 @@ from activeseg_slicer.flow import Sheet
 from activeseg_slicer.scene.segments import segment_id
 from activeseg_web.brushes import EraseHere, OutlineHere, PaintHere
 from activeseg_web.views import view_name
+from activeseg_web.ways import Ways
 
 __all__ = ["Tool", "Tools"]
 
@@ -58,6 +59,7 @@ class Tools:
         diameter: The brush's, in millimetres.
         least, most: Between which the diameter may be.
         structure: The chosen structure's label value; 0 before the first slice.
+        ways: Where the mouse was, as the page tells it.
         opacity: Of what is painted, 0 to 1; its outline is always seen.
     """
 
@@ -66,6 +68,7 @@ class Tools:
         self._editor = slicer.segmentation_editor
         self._sheet: Sheet | None = None
         self._touched = False
+        self.ways = Ways()
         self.tool = Tool.PAINT
         self.diameter = 5.0
         self.least, self.most = 0.5, 50.0
@@ -112,7 +115,7 @@ class Tools:
             effect = self._editor.set_active_effect_type(_EFFECTS[tool])
             if not window:
                 view = self._slicer.view_manager.get_view(view_name(self._sheet.key.plane))
-                effect.take_up(view.get_view_node_id(), self._sheet)
+                effect.take_up(view, self._sheet, self.ways)
             self.resize(self.diameter)
 
     def choose(self, value: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from activeseg.errors import ActiveSegError
@@ -171,6 +171,10 @@ class Work:
     def sign(self) -> None:
         """A sign of life: a key, a click, a stroke."""
         self.clock.touch()
+
+    def way(self, view: str, places: Sequence[Sequence[float]]) -> None:
+        """Where the mouse was during the stroke that ends now; as `Ways.hear`."""
+        self.stage.tools.ways.hear(view, places)
 
     def behind(self, hidden: bool) -> None:
         """The page is hidden, or gone, or seen again."""

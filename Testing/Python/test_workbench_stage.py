@@ -27,6 +27,7 @@ from activeseg_slicer.scene.painting import read_segment  # noqa: E402
 from activeseg_slicer.scene.voxels import Box, ijk_to_ras, matrix_array, slice_centre  # noqa: E402
 from activeseg_web.dabs import touched  # noqa: E402
 from activeseg_web.tools import Tool  # noqa: E402
+from activeseg_web.views import view_name  # noqa: E402
 from flow_project import flow_project  # noqa: E402
 from sheets import GEOMETRIES, pattern, shape_of, sheet  # noqa: E402
 
@@ -155,6 +156,41 @@ def test_a_brush_touches_the_voxels_under_it(name, plane):
     assert touched(middle[None] + 0.3 * one, 0.01, geometry, plane, 3).sum() == 1
     assert not touched(middle[None] + 99 * one, 0.01, geometry, plane, 3).any()
     assert not touched(way, 99.0, geometry, plane, 2).any()
+
+
+def test_a_stroke_follows_the_way_that_was_told(tmp_path):
+    """A dab in the middle, as seen; a line from there, as told; and what a wheel does."""
+
+    async def act(stage):
+        for name, plane in CASES:
+            geometry = GEOMETRIES[name]
+            shape = shape_of(geometry, plane)
+            stage.lay(sheet(geometry, plane, 3, mask=np.zeros(shape, np.uint8), volume=name))
+            stage.tools.choose(1)
+            node = stage.views.slice_nodes[list(Plane).index(plane)]
+            place = np.insert(np.array(shape) // 2, geometry.array_axis(plane), 3)
+            middle = (ijk_to_ras(geometry) @ [*place[::-1], 1.0])[:3]
+            radius = 0.6 * min(geometry.spacing)
+            dab(stage, Tool.PAINT, middle, radius)
+            dotted = stage.mask()
+            stage.strokes.undo()
+
+            width, height = stage.views._planes[plane].render_window().GetSize()
+            start = np.linalg.solve(matrix_array(node.GetXYToRAS()), [*middle, 1.0])[:2]
+            way = [start / (width, height), start / (width, height) + 0.3]
+            stage.tools.ways.hear(view_name(plane), [each.tolist() for each in way])
+            dab(stage, Tool.PAINT, middle, radius)
+            line = stage.mask()
+            assert (line >= dotted).all()
+            assert line.sum() >= dotted.sum() + 2, (name, plane)
+            stage.strokes.undo()
+
+            stage.tools.ways.hear(view_name(plane), [each.tolist() for each in way])
+            node.SetSliceOffset(node.GetSliceOffset() + 2 * max(geometry.spacing))
+            dab(stage, Tool.PAINT, middle, radius)
+            assert np.array_equal(stage.mask(), dotted), (name, plane)
+
+    on_stage(tmp_path, act)
 
 
 def test_undo_and_redo_of_strokes(tmp_path):

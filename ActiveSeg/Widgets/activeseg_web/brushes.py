@@ -105,8 +105,9 @@ class _Brush(_Here):
     def _whole(self, seen: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """The way as the page told it, or as it was seen here; RAS millimetres."""
         to_ras = matrix_array(self._shown.get_view_node().GetXYToRAS())
-        start = np.linalg.solve(to_ras, [*seen[0], 1.0])[:2]
-        told = self._told(start)
+        *start, off, _one = np.linalg.solve(to_ras, [*seen[0], 1.0])
+        # A wheel may have turned meanwhile: the view's pixels would be places of another slice.
+        told = self._told(start) if abs(off) < 0.5 else None
         if told is None:
             return seen
         flat = np.column_stack([told, np.zeros(len(told)), np.ones(len(told))])

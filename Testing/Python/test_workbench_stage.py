@@ -177,7 +177,9 @@ def test_a_stroke_follows_the_way_that_was_told(tmp_path):
 
             width, height = stage.views._planes[plane].render_window().GetSize()
             start = np.linalg.solve(matrix_array(node.GetXYToRAS()), [*middle, 1.0])[:2]
-            way = [start / (width, height), start / (width, height) + 0.3]
+            # There and back again: a stroke ends where its way does.
+            part = start / (width, height)
+            way = [part, part + 0.3, part]
             stage.tools.ways.hear(view_name(plane), [each.tolist() for each in way])
             dab(stage, Tool.PAINT, middle, radius)
             line = stage.mask()

@@ -17,34 +17,42 @@ CURVE = [(0.1, 0.2), (0.4, 0.9), (0.8, 0.2)]
 def test_a_way_is_told_in_pixels_once():
     ways = Ways()
     ways.hear("axial", CURVE)
-    assert np.allclose(ways.take("axial", SIZE, (20, 20)), [(20, 20), (80, 90), (160, 20)])
-    assert ways.take("axial", SIZE, (20, 20)) is None
+    assert np.allclose(
+        ways.take("axial", SIZE, (20, 20), (160, 20)), [(20, 20), (80, 90), (160, 20)]
+    )
+    assert ways.take("axial", SIZE, (20, 20), (160, 20)) is None
 
 
 @pytest.mark.parametrize(
-    ("view", "start"), [("coronal", (20, 20)), ("axial", (20, 24)), ("axial", (160, 20))]
+    ("view", "start", "end"),
+    [
+        ("coronal", (20, 20), (160, 20)),
+        ("axial", (20, 24), (160, 20)),
+        ("axial", (20, 20), (160, 24)),
+        ("axial", (160, 20), (20, 20)),
+    ],
 )
-def test_a_way_of_another_stroke_is_passed_over(view, start):
+def test_a_way_of_another_stroke_is_passed_over(view, start, end):
     ways = Ways()
     ways.hear("axial", CURVE)
-    assert ways.take(view, SIZE, start) is None
+    assert ways.take(view, SIZE, start, end) is None
     ways.hear("axial", CURVE)
-    assert ways.take("axial", SIZE, (21, 19)) is not None
+    assert ways.take("axial", SIZE, (21, 19), (160, 22)) is not None
 
 
 def test_strokes_that_wait_are_taken_in_their_order():
     ways = Ways()
     ways.hear("axial", CURVE)
-    ways.hear("axial", CURVE[:2])
-    assert len(ways.take("axial", SIZE, (20, 20))) == 3
-    assert len(ways.take("axial", SIZE, (20, 20))) == 2
+    ways.hear("axial", CURVE[::2])
+    assert len(ways.take("axial", SIZE, (20, 20), (160, 20))) == 3
+    assert len(ways.take("axial", SIZE, (20, 20), (160, 20))) == 2
 
 
 @pytest.mark.parametrize("nothing", [[], [[]], [0.5, 0.5], [[0.5]]])
 def test_what_is_no_way_is_not_kept(nothing):
     ways = Ways()
     ways.hear("axial", nothing)
-    assert ways.take("axial", SIZE, (0, 0)) is None
+    assert ways.take("axial", SIZE, (0, 0), (0, 0)) is None
 
 
 @given(

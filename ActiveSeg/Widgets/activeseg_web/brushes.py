@@ -57,12 +57,12 @@ class _Here:
         self.view, self._shown = view.get_view_node_id(), view
         self._sheet, self._ways = sheet, ways
 
-    def _told(self, start: npt.ArrayLike) -> npt.NDArray[np.float64] | None:
-        """The whole way of the stroke that began at a pixel of the view, in its pixels."""
+    def _told(self, start: npt.ArrayLike, end: npt.ArrayLike) -> npt.NDArray[np.float64] | None:
+        """The whole way of the stroke between two pixels of the view, in its pixels."""
         if self._sheet is None or self._ways is None:
             return None
         size = self._shown.render_window().GetSize()
-        return self._ways.take(view_name(self._sheet.key.plane), size, start)
+        return self._ways.take(view_name(self._sheet.key.plane), size, start, end)
 
 
 class _Brush(_Here):
@@ -105,9 +105,10 @@ class _Brush(_Here):
     def _whole(self, seen: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """The way as the page told it, or as it was seen here; RAS millimetres."""
         to_ras = matrix_array(self._shown.get_view_node().GetXYToRAS())
-        *start, off, _one = np.linalg.solve(to_ras, [*seen[0], 1.0])
+        ends = np.column_stack([seen[[0, -1]], np.ones(2)])
+        start, end = np.linalg.solve(to_ras, ends.T).T
         # A wheel may have turned meanwhile: the view's pixels would be places of another slice.
-        told = self._told(start) if abs(off) < 0.5 else None
+        told = self._told(start[:2], end[:2]) if abs(start[2]) < 0.5 else None
         if told is None:
             return seen
         flat = np.column_stack([told, np.zeros(len(told)), np.ones(len(told))])
@@ -135,7 +136,8 @@ class OutlineHere(_Here, SegmentationEffectDraw):
             points: `vtkPoints` in pixels of the view.
             view: trame-slicer's `SliceView`.
         """
-        told = self._told(points.GetPoint(0)[:2])
+        last = points.GetNumberOfPoints() - 1
+        told = self._told(points.GetPoint(0)[:2], points.GetPoint(last)[:2])
         if told is not None:
             points = vtk.vtkPoints()
             for place in told:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 __all__ = ["Ways"]
 
 _NEAR = 3.0
-"""Pixels that a way may begin from where the press came: places are rounded on the road."""
+"""Pixels that a way may begin and end from where a stroke did: places are rounded on the road."""
 
 _WAITING = 8
 """Strokes whose release has not come yet, at most."""
@@ -42,7 +42,7 @@ class Ways:
             self._told.append((view, way))
 
     def take(
-        self, view: str, size: tuple[int, int], start: npt.ArrayLike
+        self, view: str, size: tuple[int, int], start: npt.ArrayLike, end: npt.ArrayLike
     ) -> npt.NDArray[np.float64] | None:
         """The way of a stroke that has ended; those told before it will not be asked for.
 
@@ -50,13 +50,15 @@ class Ways:
             view: The view's name.
             size: The view's width and height in pixels.
             start: Where the stroke began, in pixels from the lower left.
+            end: Where it ended.
 
         Returns:
-            ``[n, 2]`` pixels from the lower left; None if no way that begins there was told.
+            ``[n, 2]`` pixels from the lower left; None if no way from there to there was told.
         """
         while self._told:
             name, way = self._told.popleft()
             pixels = way * size
-            if name == view and np.hypot(*(pixels[0] - np.asarray(start))) <= _NEAR:
+            off = pixels[[0, -1]] - np.asarray([start, end])
+            if name == view and np.hypot(*off.T).max() <= _NEAR:
                 return np.asarray(pixels)
         return None

@@ -121,6 +121,12 @@ class Picture:
         columns, rows, _ = self.geometry.size
         return ((column - (columns - 1) / 2) * self.scale, (row - (rows - 1) / 2) * self.scale)
 
+    def on_page(self, row, column):
+        """Pixels of the page of the middle of a voxel of 1 mm."""
+        x, y = self.place(row, column)
+        box = self.box
+        return box["x"] + box["width"] / 2 + x, box["y"] + box["height"] / 2 + y
+
     def labels(self, bench):
         """What is seen at the middle of each voxel: liver, spleen or grey."""
         from matplotlib.image import imread
@@ -275,11 +281,8 @@ class TestPainting:
         page.wait_for_selector("[role=radio][aria-checked=true] >> text=Outline")
         page.wait_for_selector(".structure[aria-checked=true] >> text=spleen")
         picture = Picture(bench)
-        x = picture.box["x"] + picture.box["width"] / 2
-        y = picture.box["y"] + picture.box["height"] / 2
         for number, corner in enumerate([(4, 8), (4, 14), (10, 14), (10, 8)]):
-            dx, dy = picture.place(*corner)
-            page.mouse.move(x + dx, y + dy, steps=4)
+            page.mouse.move(*picture.on_page(*corner), steps=4)
             if number == 0:
                 page.mouse.down()
         page.mouse.up()
@@ -295,14 +298,10 @@ class TestPainting:
         page.wait_for_selector(".structure[aria-checked=true] >> text=spleen")
         brush = float(page.locator(".slider input").first.input_value())
         picture = Picture(bench)
-        corners = [(4, 8), (4, 14), (11, 14), (11, 8)]
-        x = picture.box["x"] + picture.box["width"] / 2
-        y = picture.box["y"] + picture.box["height"] / 2
-        places = [(x + dx, y + dy) for dx, dy in (picture.place(*corner) for corner in corners)]
-        page.mouse.move(*places[0])
+        page.mouse.move(*picture.on_page(4, 8))
         page.mouse.down()
-        for place in places[1:]:
-            page.mouse.move(*place)
+        for corner in [(4, 14), (11, 14), (11, 8)]:
+            page.mouse.move(*picture.on_page(*corner))
         page.mouse.up()
         bench.wait_enabled("Undo stroke")
         kept = wait_for_draft(project, axial)

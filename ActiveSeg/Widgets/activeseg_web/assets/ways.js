@@ -5,7 +5,7 @@
 (() => {
   "use strict";
 
-  // Pixels of the page between two places: less than a voxel is shown with.
+  // Pixels of the page between two places: no eye tells a line of so few from a curve.
   const STEP = 2;
   const held = new Map();
 

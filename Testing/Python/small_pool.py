@@ -64,6 +64,7 @@ def pool_of(
         seconds=np.array([row.seconds for row in rows], dtype=np.float64),
         how=np.array([row.how for row in rows], dtype=np.str_),
         first_slice_s=first_slice_s,
+        acquired=np.zeros(len(volumes), dtype=np.intp),
         annotated=annotated,
         scored=_scored(rows, round_number, structures, islands) if scored else None,
         features=_column(rows, "features", 2),

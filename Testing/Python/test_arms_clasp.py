@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from activeseg.keys import Plane
 from activeseg.sampling import Pool
 from activeseg.sampling.batch import Batch
 from activeseg.sampling.clasp import clasp, clasp_pe
@@ -81,6 +83,22 @@ def test_two_thirds_of_the_slices_are_shared_by_the_classes() -> None:
         chosen = clasp_pe(two_classes(), 240.0, rng(seed)).choices
         counts = Counter(choice.candidate.key.index < 50 for choice in chosen)
         assert counts == {True: 7, False: 3}
+
+
+def test_neighbours_of_a_taken_slice_come_after_all_others() -> None:
+    # By entropy alone it would be the six at the top, which lie side by side, 2 mm apart.
+    slices = [Slice("a", k, 5.0 - k / 10 if k < 6 else 0.1, mm=2.0) for k in range(12)]
+    pool = pool_of(slices, round_number=5)
+    batch = clasp_pe(pool, 40.0, rng()).choices
+    heights = np.array([choice.candidate.key.index for choice in batch])
+    assert np.diff(np.sort(heights)).min() >= 3
+    # Those beside an annotated slice wait, too; when nothing else is left they are taken.
+    known = replace(pool, annotated=[("a", Plane.AXIAL, mm) for mm in (2.0, 8.0)])
+    assert min(choice.candidate.key.index for choice in clasp_pe(known, 20.0, rng()).choices) >= 7
+    assert len(clasp_pe(known, 120.0, rng()).choices) == 12
+    # In another plane they are no neighbours.
+    other = replace(pool, annotated=[("a", Plane.CORONAL, mm) for mm in (2.0, 8.0)])
+    assert names(clasp_pe(other, 10.0, rng())) == names(clasp_pe(pool, 10.0, rng()))
 
 
 def test_seconds_do_not_enter_the_ranking() -> None:

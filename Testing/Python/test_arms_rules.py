@@ -39,7 +39,8 @@ def test_kuo_packs_what_a_greedy_choice_does_not() -> None:
     pool = pool_of([Slice("a", k, seconds=each) for k, each in enumerate([6.0, 5.0, 5.0])])
     assert set(names(kuo(scored(pool, top_patches=[7, 5, 5]), 10.0, rng()))) == {"a1", "a2"}
     # Worth 6, 5 and 5 instead, a volume of their own each and 3 s to open it: no two fit 13 s.
-    spread = replace(pool, volumes=("a", "b", "c"), volume=np.arange(3), first_slice_s=3.0)
+    three = {"volumes": ("a", "b", "c"), "volume": np.arange(3), "acquired": np.zeros(3, dtype=int)}
+    spread = replace(pool, **three, first_slice_s=3.0)
     assert names(kuo(scored(spread, top_patches=[6, 5, 5]), 13.0, rng())) == ["a0"]
 
 

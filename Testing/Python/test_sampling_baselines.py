@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from activeseg.keys import Plane
+from activeseg.sampling import PLANES
 from activeseg.sampling import one_shot as module
 from activeseg.sampling.baselines import (
     by_whole_entropy,
@@ -75,6 +76,35 @@ def test_strided_begins_with_the_least_annotated_volumes() -> None:
         assert counts == {"v2": 2, "v0": 1}
 
 
+def test_strided_goes_on_halving_over_batches() -> None:
+    slices, answered = stacks(4, 33), []
+    for seed in range(4):
+        left = [each for each in slices if (each.volume, each.index) not in answered]
+        known = [(v, Plane.AXIAL, float(k)) for v, k in answered]
+        batch = strided_slices(pool_of(left, annotated=known), 40.0, rng(seed)).choices
+        keys = [choice.candidate.key for choice in batch]
+        assert len({key.volume for key in keys}) == 4
+        answered += [(key.volume, key.index) for key in keys]
+    for volume in range(4):
+        heights = sorted(k for v, k in answered if v == f"v{volume}")
+        gaps = np.diff([*heights, heights[0] + 32])
+        assert len(heights) == 4
+        assert gaps.min() >= 7
+        assert gaps.max() <= 9
+
+
+def test_strided_planes_go_on_taking_turns_over_batches() -> None:
+    slices = [Slice(f"v{v}", k, plane=plane) for v in range(3) for k in range(9) for plane in Plane]
+    answered: list[tuple[str, int, int]] = []
+    for seed in range(3):
+        left = [each for each in slices if each.place() not in answered]
+        known = [(v, PLANES[plane], float(k)) for v, plane, k in answered]
+        batch = strided_slices(pool_of(left, annotated=known), 30.0, rng(seed)).choices
+        keys = [choice.candidate.key for choice in batch]
+        answered += [(key.volume, PLANES.index(key.plane), key.index) for key in keys]
+    assert len({(volume, plane) for volume, plane, _ in answered}) == 9
+
+
 def test_strided_planes_take_turns() -> None:
     slices = [Slice(f"v{v}", k, plane=plane) for v in range(3) for k in range(9) for plane in Plane]
     one_each = strided_slices(pool_of(slices), 30.0, rng()).choices
@@ -117,12 +147,13 @@ def test_foreground_random_is_uniform_within_a_class() -> None:
 
 def test_worst_dice_asks_for_the_worst_where_there_is_something() -> None:
     slices = [Slice("a", 0, dice=0.9), Slice("a", 1, dice=0.2, shown=(0.01,))]
-    slices += [Slice("b", 0, dice=0.5, seconds=20), Slice("c", 0, dice=0.3)]
+    slices += [Slice("b", 0, dice=0.5, seconds=20), Slice("c", 0, dice=0.3), Slice("d", 0, dice=0)]
     pool = pool_of(slices)
     assert names(worst_dice(pool, 10.0, rng())) == ["c0"]
     assert set(names(worst_dice(pool, 30.0, rng()))) == {"c0", "b0"}
     assert set(names(worst_dice(pool, 40.0, rng()))) == {"c0", "b0", "a0"}
-    assert len(worst_dice(pool, 50.0, rng()).choices) == 4
+    # What shows next to nothing, and that of which nothing is proposed, come last.
+    assert len(worst_dice(pool, 60.0, rng()).choices) == 5
 
 
 def test_worst_dice_leaves_equals_to_chance() -> None:
@@ -131,18 +162,64 @@ def test_worst_dice_leaves_equals_to_chance() -> None:
 
 
 def test_volume_epistemic_takes_whole_volumes_in_order() -> None:
-    # Means: a 0.5, b 0.7, c 0.2. Of b, sagittal has most slices.
+    # Means: a 0.5, b 0.7, c 0.2. All were taken axially.
     slices = [Slice("a", k, value) for k, value in enumerate((0.9, 0.1))]
     slices += [Slice("b", k, 0.7, plane=Plane.SAGITTAL) for k in (4, 5, 6)]
-    slices += [Slice("b", 0, 0.7), Slice("c", 0, 0.2)]
+    slices += [Slice("b", 0, 0.7), Slice("b", 1, 0.7), Slice("c", 0, 0.2)]
     pool = pool_of(slices)
-    assert names(volume_epistemic(pool, 20.0, rng())) == ["b4", "b5"]
-    assert names(volume_epistemic(pool, 50.0, rng())) == ["b4", "b5", "b6", "a0", "a1"]
-    assert names(volume_epistemic(pool, 60.0, rng()))[-1] == "c0"
-    everything = volume_epistemic(pool, 70.0, rng())
-    assert names(everything)[:4] == ["b0", "b4", "b5", "b6"]
-    assert len(everything.choices) == 7
+    assert names(volume_epistemic(pool, 20.0, rng())) == ["b0", "b1"]
+    assert names(volume_epistemic(pool, 40.0, rng())) == ["b0", "b1", "a0", "a1"]
+    assert names(volume_epistemic(pool, 50.0, rng()))[-1] == "c0"
+    everything = volume_epistemic(pool, 80.0, rng())
+    assert names(everything)[:5] == ["b0", "b1", "b4", "b5", "b6"]
+    assert len(everything.choices) == 8
     assert everything.choices[0].reason.startswith("the model is least sure of this volume")
+
+
+def test_volume_epistemic_goes_by_most_slices_where_the_plane_is_not_asked_for() -> None:
+    planes = {Plane.SAGITTAL: (4, 5, 6), Plane.CORONAL: (1, 2)}
+    slices = [Slice("b", k, plane=plane) for plane, each in planes.items() for k in each]
+    assert names(volume_epistemic(pool_of(slices), 30.0, rng())) == ["b4", "b5", "b6"]
+    # Answered ones count, so that the plane stays the same from batch to batch.
+    left = pool_of(slices[2:], annotated=[("b", Plane.SAGITTAL, k) for k in (4.0, 5.0)])
+    assert names(volume_epistemic(left, 10.0, rng())) == ["b6"]
+
+
+def test_volume_epistemic_leaves_done_volumes_alone() -> None:
+    slices = [
+        Slice(v, k, {"a": 0.9, "b": 0.5, "c": 0.1}[v], plane=plane)
+        for v in "abc"
+        for k in range(4)
+        for plane in (Plane.AXIAL, Plane.SAGITTAL)
+    ]
+    pool, answered, batches = pool_of(slices), [], []
+    while True:
+        left = [each for each in slices if each.place() not in answered]
+        known = [(v, PLANES[plane], float(k)) for v, plane, k in answered]
+        pool = pool_of(left, annotated=known)
+        chosen = volume_epistemic(pool, 30.0, rng()).choices
+        if not chosen:
+            break
+        keys = [choice.candidate.key for choice in chosen]
+        answered += [(key.volume, PLANES.index(key.plane), key.index) for key in keys]
+        batches.append(keys)
+    # Cut off after three, finished in the same plane before any other, whatever the scores say.
+    axial = [f"{key.volume}{key.index}" for keys in batches[:4] for key in keys]
+    assert axial == [f"{v}{k}" for v in "abc" for k in range(4)]
+    assert {key.plane for keys in batches[:4] for key in keys} == {Plane.AXIAL}
+    assert {key.plane for keys in batches[4:] for key in keys} == {Plane.SAGITTAL}
+
+
+def test_volume_epistemic_takes_a_slice_in_the_middle_for_anothers() -> None:
+    values = {"a": 0.9, "b": 0.5}
+    slices = [Slice(v, k, values[v]) for v in "ab" for k in range(4)]
+    left = [each for each in slices if (each.volume, each.index) != ("b", 2)]
+    pool = pool_of(left, annotated=[("b", Plane.AXIAL, 2.0)])
+    assert names(volume_epistemic(pool, 20.0, rng())) == ["a0", "a1"]
+    left = [each for each in slices if (each.volume, each.index) != ("b", 0)]
+    pool = pool_of(left, annotated=[("b", Plane.AXIAL, 0.0)])
+    # The batch is shown volume by volume, the worse one first.
+    assert sorted(names(volume_epistemic(pool, 20.0, rng()))) == ["b1", "b2"]
 
 
 # One-shot

@@ -160,6 +160,7 @@ class _PoolOf:
             seconds=seconds,
             how=slices.how,
             first_slice_s=opening_seconds(minutes, slices.work, seconds),
+            acquired=self._acquired(),
             annotated=[(key.volume, key.plane, self._position_mm(key)) for key in self.annotated],
             scored=slices.scored,
             blank_seconds=minutes.seconds(slices.blank),
@@ -171,6 +172,12 @@ class _PoolOf:
                 self.cohort, self.plane_policy, pool, keys, known, progress, looking
             )
         return Offer(pool, minutes, slices.work, slices.blank)
+
+    def _acquired(self) -> npt.NDArray[np.intp]:
+        """`[volumes]` number of the plane in which each was taken."""
+        geometries = (self.cohort.volume(name).geometry for name in self.slices.places.volumes)
+        found = [PLANES.index(each.acquisition_plane) for each in geometries]
+        return np.array(found, dtype=np.intp)
 
     def _thickness_mm(self) -> Floats:
         """`[volumes, planes]` how far the slices of each stack lie apart."""

@@ -115,6 +115,7 @@ class _Views:
         labels: Of each view by its plane.
         sides: Label maps of all of them.
         passes: That came with them, and the answer of a view that comes without any.
+        others: Answers of other networks that came where no passes did, `[C, s, p, l]` each.
         box: Where all that is.
     """
 
@@ -122,6 +123,7 @@ class _Views:
         self.labels: dict[Plane | None, Labels] = {}
         self.sides: list[Labels] = []
         self.passes = _Passes()
+        self.others: list[npt.NDArray[np.float32]] = []
         self.box: Box = (slice(0, 0),) * 3
         self._fusion = Fusion()
         self._energy: npt.NDArray[np.float32] | None = None
@@ -135,6 +137,8 @@ class _Views:
             self.passes.add_together(view.passes)
         elif self.passes.labels:  # another network's answer is an opinion as each pass is
             self.passes.add(view.softmax)
+        elif view.beside:
+            self.others.append(view.softmax.copy())
         self.box = view.box
         self._fusion.add(view.softmax, view.beside)
         if view.energy is not None:
@@ -179,6 +183,8 @@ def _look(
     passes, inside = views.passes, part
     if not passes.labels:
         passes = _Passes(_samples(model, scan, scoring, seed, placed(part, box)))
+        for other in views.others:
+            passes.add(other[(slice(None), *part)])
         inside = within(part, part)
     # Outside the part nothing is undecided: there the plain pass stands for the samples.
     mean[(slice(None), *part)] = passes.sums.mean[(slice(None), *inside)]

@@ -178,6 +178,7 @@ class Pool:
         seconds: `[N]` expected seconds of the answer without the first-slice overhead, above 0.
         how: `[N]` how the answer is expected to be given.
         first_slice_s: Overhead of the first slice of a volume in a batch.
+        acquired: `[len(volumes)]` number of the plane in which each volume was taken.
         annotated: Slices that are annotated already.
         scored: What a model says of them; None before any.
         features: Frozen features `[N, D]`; None where nobody computed them.
@@ -205,6 +206,7 @@ class Pool:
     seconds: Floats
     how: Words
     first_slice_s: float
+    acquired: npt.NDArray[np.integer]
     annotated: Sequence[Annotated] = ()
     scored: Scored | None = None
     features: npt.NDArray[np.float32] | None = None
@@ -224,7 +226,8 @@ class Pool:
                 raise ValueError("seconds must be finite and above 0")
         if list(self.volumes) != sorted(set(self.volumes)):
             raise ValueError("the volumes' names must ascend")
-        numbers = ((self.volume, len(self.volumes)), (self.plane, len(PLANES)))
+        planes = len(PLANES)
+        numbers = (self.volume, len(self.volumes)), (self.plane, planes), (self.acquired, planes)
         if any(((column < 0) | (column >= count)).any() for column, count in numbers):
             raise ValueError("there are numbers of volumes or planes that do not exist")
         if not _ascend(self.volume, self.plane, self.index):
@@ -310,20 +313,19 @@ def _ascend(*columns: npt.NDArray[np.integer]) -> bool:
     return bool(ascends.all())
 
 
+_ROWS = "volume", "plane", "index", "position_mm", "how", "features", "information", "blank_seconds"
+
+
 def _check_columns(pool: Pool) -> None:
     count = len(pool.seconds)
-    columns: dict[str, npt.NDArray[Any]] = {
-        name: getattr(pool, name) for name in ("volume", "plane", "index", "position_mm", "how")
-    }
-    for name in ("features", "information", "blank_seconds"):
-        if getattr(pool, name) is not None:
-            columns[name] = getattr(pool, name)
+    found = {name: getattr(pool, name) for name in _ROWS}
+    columns: dict[str, npt.NDArray[Any]] = {k: v for k, v in found.items() if v is not None}
+    by_volume: dict[str, npt.NDArray[Any]] = {"acquired": pool.acquired}
     if pool.screened is not None:
-        columns["excluded"] = pool.screened.excluded
-        if len(pool.screened.group) != len(pool.volumes):
-            raise ValueError(
-                f"group has {len(pool.screened.group)} entries for {len(pool.volumes)} volumes"
-            )
+        columns["excluded"], by_volume["group"] = pool.screened.excluded, pool.screened.group
+    for name, column in by_volume.items():
+        if len(column) != len(pool.volumes):
+            raise ValueError(f"{name} has {len(column)} entries for {len(pool.volumes)} volumes")
     for name, column in columns.items():
         if len(column) != count:
             raise ValueError(f"{name} has {len(column)} rows for {count} slices")
@@ -340,8 +342,8 @@ def _check_columns(pool: Pool) -> None:
         value = getattr(pool.scored, field.name)
         if not isinstance(value, np.ndarray):
             continue
-        if value.shape[-1] != count:
-            raise ValueError(f"{field.name} has {value.shape[-1]} entries for {count} slices")
+        if (entries := value.shape[-1]) != count:
+            raise ValueError(f"{field.name} has {entries} entries for {count} slices")
         # The least and the most of a column are NaN where any of it is.
         numbers = value.dtype.kind == "f" and value.size > 0
         if numbers and not (value.min() >= 0 and value.max() < np.inf):

@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from activeseg.sampling.candidates import PLANES, Pool
+from activeseg.sampling.candidates import PLANES, Pool, run_of
 
-__all__ = ["left_by_annotated", "nearest_annotated_mm", "redundancy", "within_reach"]
+__all__ = ["beside", "left_by_annotated", "nearest_annotated_mm", "redundancy", "within_reach"]
 
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 Rows: TypeAlias = npt.NDArray[np.intp]
@@ -73,4 +73,11 @@ def within_reach(pool: Pool, rows: Rows, others: Sequence[int]) -> npt.NDArray[n
     for other in others:
         near = np.abs(mm - pool.position_mm[other]) < pool.redundancy_mm
         found |= near & (volume == pool.volume[other]) & (plane == pool.plane[other])
+    return found
+
+
+def beside(pool: Pool, row: int) -> Rows:
+    """The rows of the pool that a row speaks for, itself among them; see `within_reach`."""
+    rows = np.arange(*run_of(pool.volume, int(pool.volume[row])))
+    found: Rows = rows[within_reach(pool, rows, [row])]
     return found

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -25,6 +25,8 @@ def fill_in_turns(
     shares: Sequence[float],
     values: Floats,
     rng: np.random.Generator,
+    apart: Callable[[int], Rows] | None = None,
+    near: npt.NDArray[np.bool_] | None = None,
 ) -> None:
     """Fill a batch so that at every length each ranking has given its share of the slices.
 
@@ -35,11 +37,14 @@ def fill_in_turns(
     Args:
         batch: What is in it already stays, and counts for no ranking.
         ranks: `[R, N]`, the highest first; minus infinity keeps a slice out, but for the last
-            ranking, which takes every slice that fits in the end.
+            ranking, which takes every slice that fits in the end and is not kept out.
         shares: One a ranking, above 0.
         values: `[N]`, what is noted as the slices' value.
         rng: Decides between equals.
+        apart: The rows that a row keeps out once it is taken; None where none does.
+        near: `[N]` what is kept out from the start; not written to.
     """
+    out = np.zeros(len(batch.free), dtype=bool) if near is None else near.copy()
     orders = [_order(each, rng) for each in ranks[:-1]] + [descending(ranks[-1], rng)]
     given = [0] * len(orders)
     place = [0] * len(orders)
@@ -48,12 +53,16 @@ def fill_in_turns(
         turn = min(waiting, key=lambda each: ((given[each] + 0.5) / shares[each], each))
         order = orders[turn]
         place[turn] = batch.next_fitting(order, place[turn], batch.left_ms)
+        while place[turn] < order.size and out[order[place[turn]]]:
+            place[turn] = batch.next_fitting(order, place[turn] + 1, batch.left_ms)
         if place[turn] == order.size:
             waiting.remove(turn)
             continue
         row = int(order[place[turn]])
         batch.take(row, float(values[row]))
         given[turn] += 1
+        if apart is not None:
+            out[apart(row)] = True
 
 
 def _order(ranks: Floats, rng: np.random.Generator) -> Rows:

@@ -354,7 +354,8 @@ def test_a_clinician_who_is_called_away_goes_on_with_the_open_volume(cohort, tmp
 
 
 def test_the_ledger_gives_back_what_it_was_given(tmp_path, unbroken):
-    ledger = ArmLedger(tmp_path / "ledger")
+    ledger = ArmLedger(tmp_path / "ledger", {"code": "1", "precision": "float32"})
+    assert ledger.made_by(0) == []
     assert (ledger.answers(0), ledger.point(0), ledger.computing(0)) == (None, None, {})
     ledger.keep_answers(0, unbroken.answered)
     ledger.keep_point(0, unbroken.curve[0])
@@ -362,10 +363,14 @@ def test_the_ledger_gives_back_what_it_was_given(tmp_path, unbroken):
         pass
     with pytest.raises(Cancelled), ledger.timed(0, "score"):
         raise Cancelled("too early")
-    again = ArmLedger(tmp_path / "ledger")
+    again = ArmLedger(tmp_path / "ledger", {"code": "2", "precision": "float32"})
     assert again.answers(0) == unbroken.answered
     assert again.point(0) == unbroken.curve[0]
     assert set(again.computing(0)) == {"train"}
+    for step in ("score", "test"):  # by another version, which went on
+        with again.timed(0, step):
+            pass
+    assert [each["code"] for each in ArmLedger(tmp_path / "ledger").made_by(0)] == ["1", "2"]
     assert isinstance(again.answers(0)[0], LoggedAnswer)
 
 

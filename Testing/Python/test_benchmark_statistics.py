@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activeseg.benchmark.bootstrap import Bootstrap, holm, interval, p_value
+from activeseg.benchmark.by_seeds import by_seeds
 from activeseg.benchmark.curves import PatientDice, SeedCurve, area_weights, goal_minutes
 from activeseg.benchmark.resampling import Resampled
 from activeseg.benchmark.statistics import (
@@ -164,10 +165,52 @@ def test_twice_the_minutes_is_a_ratio_of_exactly_two():
             assert (each["ratio"], each["low"], each["high"]) == pytest.approx((2, 2, 2))
             assert each["bound"] == ""
             assert each["p"] == pytest.approx(2 / (DRAWS + 1))
-    assert set(found) == {"seeds", "m95", "m98", "aubc", "wins", "ties", "losses"}
+            assert each["unknown"] == 0
+    assert set(found) == {*("seeds", "m95", "m98", "aubc", "aubc_later", "wins", "ties", "losses")}
     assert (found["seeds"], found["wins"], found["ties"], found["losses"]) == (2, 2, 0, 0)
     # Both curves from 20 to 40 minutes: 0.78 to 0.8 against 0.5 to 0.78 on the log axis.
     assert found["aubc"]["difference"] == pytest.approx(0.79 - 0.64)
+    # From the second points on, of 20 and 40 minutes, no minutes are left in common.
+    assert found["aubc_later"]["difference"] == 0
+
+
+def test_the_later_lead_leaves_the_first_batches_out():
+    first, later = 0.3, 0.02
+    ours = curve((10, 20, 40), (0.5, 0.7, 0.8))
+    theirs = curve((10, 20, 40), (0.5 - first, 0.7 - later, 0.8 - later))
+    found = compare_all(field({"activeseg": ours, "b": theirs}), "activeseg")["b"]
+    assert found["aubc_later"]["difference"] == pytest.approx(later)
+    # Over both doublings: from 0.3 down to 0.02, then 0.02.
+    assert found["aubc"]["difference"] == pytest.approx(((first + later) / 2 + later) / 2)
+
+
+def test_student_by_hand():
+    """1, 2 and 3: mean 2, standard error 1 / sqrt(3), t of 2 degrees 4.3027 for 95 %."""
+    found = by_seeds(np.array([1.0, 2.0, 3.0]))
+    reach = 4.302653 / math.sqrt(3)
+    assert found["low"] == pytest.approx(2 - reach)
+    assert found["high"] == pytest.approx(2 + reach)
+    # Of two degrees of freedom P(|T| > t) is 1 - t / sqrt(2 + t^2).
+    t = 2 * math.sqrt(3)
+    assert found["p"] == pytest.approx(1 - t / math.sqrt(2 + t * t))
+    shown = by_seeds(np.array([1.0, 2.0, 3.0]), math.exp)
+    assert shown["low"] == pytest.approx(math.exp(found["low"]))
+    assert shown["p"] == found["p"]
+    assert by_seeds(np.array([1.0])) is None
+    assert by_seeds(np.array([0.5, 0.5])) == {"low": 0.5, "high": 0.5, "p": 0}
+    assert by_seeds(np.zeros(3)) == {"low": 0, "high": 0, "p": 1}
+
+
+def test_students_interval_holds_the_truth_where_few_seeds_draws_do_not():
+    rng = np.random.default_rng(5)
+    held = np.zeros(2)
+    for seed in range(300):
+        values = rng.normal(size=5)
+        alone = by_seeds(values)
+        drawn = interval(Bootstrap(400, seed=seed).over_seeds(values[:, None] + np.zeros(401)))
+        held += alone["low"] <= 0 <= alone["high"], drawn.low <= 0 <= drawn.high
+    assert held[0] / 300 == pytest.approx(0.95, abs=0.035)
+    assert held[1] / 300 < 0.9
 
 
 def test_the_ratio_is_a_geometric_mean_over_the_seeds():
@@ -179,6 +222,12 @@ def test_the_ratio_is_a_geometric_mean_over_the_seeds():
     found = compare_all(every, "activeseg")["b"]["m95"]["standard"]
     assert found["ratio"] == pytest.approx(2)
     assert (found["low"], found["high"]) == pytest.approx((0.5, 8))
+    logs = np.log([0.5, 8])
+    assert found["by_seeds"] == pytest.approx(
+        by_seeds(logs, math.exp) | {"p_holm": found["by_seeds"]["p"]}
+    )
+    endpoint = primary(every, "activeseg", ("b",))["by_seeds"]
+    assert endpoint == pytest.approx(by_seeds(logs, math.exp))
 
 
 def test_who_is_the_same_is_not_told_apart():
@@ -189,7 +238,10 @@ def test_who_is_the_same_is_not_told_apart():
         PatientDice(dice, np.ones_like(dice)),
     )
     found = compare_all(field({"activeseg": same, "b": same}, patients=12), "activeseg")["b"]
-    assert found["m95"]["standard"] == pytest.approx(
+    standard = dict(found["m95"]["standard"])
+    assert standard.pop("by_seeds") == {"low": 1, "high": 1, "p": 1, "p_holm": 1}
+    assert standard.pop("unknown") < 1  # in few draws the goal is not reached, or at once
+    assert standard == pytest.approx(
         {"ratio": 1, "low": 1, "high": 1, "bound": "", "p": 1, "p_holm": 1}
     )
     assert (found["aubc"]["difference"], found["ties"]) == (0, 2)
@@ -220,6 +272,7 @@ def test_who_does_not_reach_the_goal_counts_with_the_last_minutes():
     arms = {"activeseg": reference, "never": curve((15, 30, 60), (0.5, 0.6, 0.7))}
     found = compare_all(field(arms), "activeseg")["never"]["m95"]["standard"]
     assert (found["ratio"], found["bound"]) == (pytest.approx(60 / 20), ">=")
+    assert found["unknown"] == 1
     times = minutes_to_goals(field(arms))
     assert times["never"]["m95"] == pytest.approx(
         {"minutes": 60, "low": 60, "high": 60, "reached": 0, "at_once": 0, "seeds": 2}
@@ -268,6 +321,7 @@ def test_a_single_seed_has_no_p():
     assert found["m95"]["standard"]["ratio"] == pytest.approx(2)
     assert (found["m95"]["standard"]["p"], found["m95"]["standard"]["p_holm"]) == (None, None)
     assert found["aubc"]["p"] is None
+    assert found["m95"]["standard"]["by_seeds"] is None
     assert primary(one, "activeseg", ("strided",))["p"] is None
 
 
@@ -289,6 +343,8 @@ def test_p_values_are_adjusted_over_the_arms():
         assert found[f"slow {n}"]["aubc"]["p_holm"] == pytest.approx(4 * least)
         assert "p_holm" not in found[f"slow {n}"]["m95"]["slow"]
     assert found["same"]["m95"]["standard"]["p_holm"] == 1
+    assert found["same"]["m95"]["standard"]["by_seeds"]["p_holm"] == 1
+    assert "p_holm" not in found["same"]["m95"]["slow"]["by_seeds"]
 
 
 def test_wins_ties_and_losses_of_the_seeds():

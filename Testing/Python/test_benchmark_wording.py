@@ -10,6 +10,7 @@ from activeseg.benchmark.wording import (
     GOAL_HEAD,
     QUALITY_HEAD,
     RATIO_HEAD,
+    SEEDS_HEAD,
     arm_names,
     caution,
     clock_rows,
@@ -17,6 +18,7 @@ from activeseg.benchmark.wording import (
     headline,
     quality_rows,
     ratio_rows,
+    seeds_rows,
     verdict,
 )
 
@@ -27,15 +29,19 @@ def spread(name, value, low, high, **more):
 
 def primary(**changes):
     found = {"goal": "m95", "rivals": ["strided", "clasp-pe"], "best": "clasp-pe", "seeds": 5}
-    return found | spread("ratio", 1.523, 1.2, 1.9, bound="", p=0.001) | changes
+    alone = {"low": 1.1, "high": 2.1, "p": 0.02}
+    found |= spread("ratio", 1.523, 1.2, 1.9, bound="", p=0.001, by_seeds=alone)
+    return found | changes
 
 
-def ratios(value, bound=""):
+def ratios(value, bound="", unknown=0.0):
+    alone = {"low": value / 4, "high": value * 4, "p": 0.1}
+    more = {"bound": bound, "p": 0.01, "unknown": unknown, "by_seeds": alone}
     each = {
-        clock: spread("ratio", value, value / 2, value * 2, bound=bound, p=0.01)
+        clock: spread("ratio", value, value / 2, value * 2, **more)
         for clock in ("standard", "slow", "fast")
     }
-    each["standard"]["p_holm"] = 0.02
+    each["standard"] |= {"p_holm": 0.02, "by_seeds": alone | {"p_holm": 0.3}}
     return each
 
 
@@ -61,8 +67,19 @@ def result(**changes):
         "comparisons": {
             "strided": {
                 "m95": ratios(1.5),
-                "m98": ratios(2.0, ">="),
-                "aubc": spread("difference", 0.0123, -0.001, 0.02, p=0.1, p_holm=0.1),
+                "m98": ratios(2.0, ">=", 0.314),
+                "aubc": spread(
+                    "difference",
+                    0.0123,
+                    -0.001,
+                    0.02,
+                    p=0.1,
+                    p_holm=0.1,
+                    by_seeds={"low": -0.004, "high": 0.03, "p": 0.2, "p_holm": 0.4},
+                ),
+                "aubc_later": spread(
+                    "difference", 0.002, -0.001, 0.005, p=0.1, p_holm=0.1, by_seeds=None
+                ),
                 "wins": 1,
                 "ties": 1,
                 "losses": 0,
@@ -81,7 +98,16 @@ def result(**changes):
     [
         ({}, "clasp-pe takes 1.52 × the minutes", "1.20 to 1.90: activeseg needs fewer minutes."),
         ({"low": 0.9}, "1.52 ×", "0.90 to 1.90: no difference is shown."),
-        ({"ratio": 0.7, "low": 0.5, "high": 0.9}, "0.70 ×", "activeseg needs more minutes."),
+        (
+            {"by_seeds": {"low": 0.95, "high": 2.4, "p": 0.07}},
+            "1.52 ×",
+            "no difference is shown, as by the 5 seeds alone it is 0.95 to 2.40.",
+        ),
+        (
+            {"ratio": 0.7, "low": 0.5, "high": 0.9, "by_seeds": {"low": 0.4, "high": 0.95}},
+            "0.70 ×",
+            "activeseg needs more minutes.",
+        ),
         ({"bound": ">="}, "takes ≥ 1.52 ×", "fewer minutes. The true ratio may be larger"),
         ({"bound": "<="}, "takes ≤ 1.52 ×", "fewer minutes. The true ratio may be smaller"),
         ({"bound": "?"}, "takes ~ 1.52 ×", "in both directions."),
@@ -130,12 +156,29 @@ def test_ratios_have_their_interval_and_adjusted_p():
     assert row == [
         "strided",
         "1.50 (0.75 to 3.00), p 0.020",
-        "≥ 2.00 (1.00 to 4.00), p 0.020",
+        "≥ 2.00 (1.00 to 4.00), p 0.020; 31 % unknown",
         "+0.012 (-0.001 to +0.020)",
         "1/1/0",
     ]
     (row,) = clock_rows(result())
-    assert row == ["strided", *["1.50 (0.75 to 3.00)"] * 2, *["≥ 2.00 (1.00 to 4.00)"] * 2]
+    assert row == [
+        "strided",
+        *["1.50 (0.75 to 3.00)"] * 2,
+        *["≥ 2.00 (1.00 to 4.00); 31 % unknown"] * 2,
+    ]
+
+
+def test_what_the_seeds_alone_say():
+    (row,) = seeds_rows(result())
+    assert len(row) == len(SEEDS_HEAD)
+    assert row == [
+        "strided",
+        "0.38 to 6.00, p 0.300",
+        "0.50 to 8.00, p 0.300",
+        "-0.004 to +0.030, p 0.400",
+        "+0.002 (-0.001 to +0.005)",
+        "–",
+    ]
 
 
 def test_means_are_over_the_seeds_that_say_something():
@@ -154,10 +197,13 @@ def test_a_mean_of_fewer_seeds_says_so_in_the_legend():
     assert arm_names(fewer)["strided"] == "strided, 1 of 2 seeds"
 
 
-def test_the_one_table_is_a_table():
+def test_the_tables_are_tables():
     text = table_text(result())
     lines = [line for line in text.splitlines() if line.startswith("|")]
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    every = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    cells, alone = every[:4], every[4:]
+    assert [alone[0], alone[2]] == [list(SEEDS_HEAD), *seeds_rows(result())]
+    assert {len(row) for row in alone} == {len(SEEDS_HEAD)}
     assert cells[0] == [*GOAL_HEAD, *RATIO_HEAD[1:]]
     assert {len(row) for row in cells} == {len(cells[0])}
     assert cells[2][0] == "activeseg"

@@ -38,13 +38,16 @@ def certain(label):
 class Told(SegmentationModel):
     """Label maps for each view, sample and side output; of any other box their part."""
 
-    def __init__(self, views, samples, sides=()):
+    def __init__(self, views, samples, sides=(), beside=None):
         self._views, self._samples, self._sides = views, samples, sides
+        self._beside = beside
         self.asked = []
 
     def views(self, scan, passes=0, seed=0):
         for plane in scan.planes:
             yield View(plane, certain(self._views[plane]), scan.box, sides=self._sides)
+        if self._beside is not None:
+            yield View(None, certain(self._beside), scan.box, beside=True)
 
     def probabilities(self, scan):
         return np.mean([view.softmax for view in self.views(scan)], axis=0)
@@ -288,6 +291,18 @@ def test_the_samples_come_from_where_the_scoring_says():
         # Members of the training run are as many as were kept: here two, which differ.
         expected = 1 if source != "snapshots" else 6 / 9
         same(evidence(found, Plane.AXIAL, "liver")["iou"][1], expected)
+
+
+def test_another_network_is_one_more_sample_wherever_the_others_come_from():
+    for source in SOURCES:
+        scoring = Scoring(samples=source, passes=2)
+        told = Told(VIEWS, (labels(LIVER), labels(LIVER)), beside=labels(SHORT))
+        found = score_scan(told, 1.0, SCAN, NAMES, scoring, seed=0)
+        # All passes see the liver, the network beside them lacks a row of it: of its 9 pixels 6.
+        same(evidence(found, Plane.AXIAL, "liver")["iou"][1], 6 / 9)
+        # Their mean is 2/3 there, of which the entropy is taken (3 pixels of the slice's 56).
+        third = -(2 / 3 * math.log(2 / 3) + 1 / 3 * math.log(1 / 3))
+        same(rows(found, Plane.AXIAL)["whole_entropy"][1], 3 * third / 56)
 
 
 def test_a_model_without_any_doubt_on_real_files(tmp_path):

@@ -30,6 +30,7 @@ def test_a_processor_learns_in_bfloat16_where_it_multiplies_tiles(
     monkeypatch.setattr(precision, "has_tiles", lambda: tiles)
     learned = torch.bfloat16 if tiles else torch.float32
     assert kind(precision.learning_autocast(CPU, 16)) == learned
+    assert precision.learning_precision(CPU) == str(learned).removeprefix("torch.")
     assert kind(precision.autocast(CPU, 16)) == torch.bfloat16
 
 

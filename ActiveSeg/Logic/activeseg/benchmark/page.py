@@ -15,6 +15,7 @@ from activeseg.benchmark.wording import (
     GOAL_HEAD,
     QUALITY_HEAD,
     RATIO_HEAD,
+    SEEDS_HEAD,
     arm_names,
     caution,
     clock_rows,
@@ -22,6 +23,7 @@ from activeseg.benchmark.wording import (
     headline,
     quality_rows,
     ratio_rows,
+    seeds_rows,
     verdict,
 )
 from activeseg.cost import TIME_MODELS
@@ -95,6 +97,7 @@ def _tables(result: Mapping[str, Any]) -> str:
     tables = _rows("Standard clinician", GOAL_HEAD, goal_rows(result))
     if result["comparisons"]:
         tables += _rows(title, RATIO_HEAD, ratio_rows(result))
+        tables += _rows("What the seeds alone say", SEEDS_HEAD, seeds_rows(result))
         tables += _rows("A slow and a fast clinician", CLOCK_HEAD, clock_rows(result))
     return (
         '<section aria-labelledby="numbers"><h2 id="numbers">Minutes to a share of full Dice</h2>'
@@ -144,9 +147,12 @@ def _footer(result: Mapping[str, Any]) -> str:
         f"in one of three speeds ({clocks}). Full Dice is what the same training gives on every "
         "slice of the pool; M95 is the minutes to 95 % of it. Minutes are geometric means over "
         "the seeds. Intervals come of a paired bootstrap that draws seeds, and patients within "
-        f"each seed, {result['draws']:,} times; p is adjusted over the arms (Holm). ≥ and ≤ mark "
+        f"each seed, {result['draws']:,} times; p is adjusted over the arms (Holm). "
+        "By seeds: Student’s t interval of the seeds’ differences, as a bootstrap of few seeds is "
+        "too narrow. ≥ and ≤ mark "
         "bounds: in some seed the goal was not reached, and the last minutes stand in, or the "
-        "first batch reached it already; ~ marks what is not known in part. Lead in Dice "
+        "first batch reached it already; ~ marks what is not known in part, % unknown the share of "
+        "the draws and seeds in which a ratio is a bound or counts as a tie. Lead in Dice "
         f"and wins are those of {escape(result['reference'])} over log minutes; a seed within "
         f"{TIE:g} is a tie. Area is the mean Dice over log minutes; slices and volumes are about "
         "the expected Dice of proposals that were judged, and of the pool’s volumes at the end, as "

@@ -88,17 +88,24 @@ class Resampled:
         ]
         return Reached(*(np.stack(column) for column in zip(*found, strict=True)))
 
-    def lead(self, name: str, rival: str, seeds: Sequence[int]) -> Floats:
+    def lead(self, name: str, rival: str, seeds: Sequence[int], first: int = 0) -> Floats:
         """How far an arm's Dice is above a rival's, mean over the log minutes that both cover.
+
+        Args:
+            name: The arm.
+            rival: The rival.
+            seeds: Of both.
+            first: The point of either curve at which it begins, from 0.
 
         Returns:
             `[seeds, 1 + draws]`; 0 where the two have no minutes in common.
         """
-        return np.stack([self._lead(name, rival, seed) for seed in seeds])
+        return np.stack([self._lead(name, rival, seed, first) for seed in seeds])
 
-    def _lead(self, name: str, rival: str, seed: int) -> Floats:
+    def _lead(self, name: str, rival: str, seed: int, first: int) -> Floats:
         ours, theirs = self.minutes(name, seed), self.minutes(rival, seed)
-        low, high = max(ours[0], theirs[0]), min(ours[-1], theirs[-1])
+        low = max(each[min(first, len(each) - 1)] for each in (ours, theirs))
+        high = min(ours[-1], theirs[-1])
         if not low < high:
             return np.zeros(1 + self.bootstrap.draws)
         mean = self.dice(name, seed) @ area_weights(ours, low, high)

@@ -40,14 +40,15 @@ def result_of(plan: BenchmarkPlan, ended: Ended, draws: int) -> dict[str, Any]:
     Returns:
         The contract's fields (`cohort`, `full_minutes`, `full_dice`, `arms`), both means over the
         seeds, and: `quick`, what was run, `mean_curves`, `minutes_to_goals`, `comparisons` and
-        `primary` (`activeseg.benchmark.statistics`), and the `code` that made it.
+        `primary` (`activeseg.benchmark.statistics`), and the `code` that made it, in which
+        `precision`.
     """
     field = Resampled(ended.curves(), ended.full_dice(), Bootstrap(draws))
     runs = {
         name: {seed: ended.arms[name][seed] for seed in field.seeds(name)} for name in field.names
     }
     seeds = sorted(ended.full)
-    codes = {run.record["code"] for each in runs.values() for run in each.values()}
+    makers = _makers([run for each in runs.values() for run in each.values()])
     return {
         "cohort": plan.cohort.where,
         "modality": plan.cohort.volumes[0].modality,
@@ -57,7 +58,8 @@ def result_of(plan: BenchmarkPlan, ended: Ended, draws: int) -> dict[str, Any]:
         "test": plan.test,
         "batch_minutes": list(plan.minutes),
         "recipe": plan.settings()["recipe"],
-        "code": sorted(codes | {full["code"] for full in ended.full.values()}),
+        "code": sorted(makers["code"] | {full["code"] for full in ended.full.values()}),
+        "precision": sorted(makers["precision"]),
         "full_minutes": float(np.mean([ended.full_minutes(seed) for seed in seeds])),
         "full_dice": float(np.mean([ended.full[seed]["dice"] for seed in seeds])),
         "reference": REFERENCE,
@@ -71,6 +73,16 @@ def result_of(plan: BenchmarkPlan, ended: Ended, draws: int) -> dict[str, Any]:
             for name, each in runs.items()
         },
     }
+
+
+def _makers(runs: Sequence[EndedRun]) -> dict[str, set[str]]:
+    """What made some runs; of those that an earlier version kept, the version alone."""
+    found = {"code": {run.record["code"] for run in runs}, "precision": set()}
+    for run in runs:
+        for maker in (each for point in run.curve for each in point.get("made_by", ())):
+            for name, value in maker.items():
+                found[name].add(value)
+    return found
 
 
 def _seed(run: EndedRun, ended: Ended, seed: int) -> dict[str, Any]:

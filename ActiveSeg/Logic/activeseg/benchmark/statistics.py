@@ -8,6 +8,7 @@ upper bound; never in the reference's favour (`_log_ratio`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, TypeAlias
@@ -16,16 +17,24 @@ import numpy as np
 import numpy.typing as npt
 
 from activeseg.benchmark.bootstrap import holm, interval, p_value
+from activeseg.benchmark.by_seeds import by_seeds
 from activeseg.benchmark.curves import CLOCKS, Reached
 from activeseg.benchmark.resampling import Resampled
 from activeseg.loop.measures import SHARES
 
-__all__ = ["COMPARED", "TIE", "compare_all", "mean_curves", "minutes_to_goals", "primary"]
+__all__ = ["COMPARED", "LEADS", "TIE", "compare_all", "mean_curves", "minutes_to_goals", "primary"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 COMPARED = ("m95", "m98")
 """The goals whose minutes are compared; the first is the primary one."""
+
+LEADS = {"aubc": 0, "aubc_later": 1}
+"""Leads in mean Dice, and from which point of both curves on.
+
+A first batch is chosen before any model, and arms that take another's may differ there by more than
+all later ones make of it.
+"""
 
 TIE = 0.005
 """Two curves of one seed whose mean Dice differ by no more than this are level."""
@@ -72,9 +81,11 @@ def compare_all(field: Resampled, reference: str) -> dict[str, Any]:
     """Each arm against the reference on the seeds that both have.
 
     Of each arm: `seeds`; `m95` and `m98`, of each time model the `ratio` with interval, its
-    `bound` (`_bound`) and `p`; `aubc`, the reference's lead in mean Dice over log minutes, with
-    interval and `p`; `wins`, `ties` and `losses` of the reference. `p_holm` is `p` adjusted over
-    the arms, for the standard time model.
+    `bound` (`_bound`), `p` and `unknown`, the share of draws and seeds in which it is a bound;
+    `aubc`, the reference's lead in mean Dice over log minutes, with interval and `p`, and
+    `aubc_later`, the same from the second models on; `wins`, `ties` and `losses` of the reference.
+    Everywhere `by_seeds` is what the seeds alone say (`activeseg.benchmark.by_seeds`). `p_holm` is
+    `p` adjusted over the arms, for the standard time model.
     """
     if reference not in field.names:
         return {}
@@ -90,7 +101,8 @@ def compare_all(field: Resampled, reference: str) -> dict[str, Any]:
     }
     for goal in COMPARED:
         _adjust([each[goal]["standard"] for each in found.values()])
-    _adjust([each["aubc"] for each in found.values()])
+    for lead in LEADS:
+        _adjust([each[lead] for each in found.values()])
     return found
 
 
@@ -100,8 +112,9 @@ def primary(field: Resampled, reference: str, rivals: Sequence[str]) -> dict[str
     In each draw the best of the rivals counts, so that choosing it is part of the interval.
 
     Returns:
-        `goal`, `rivals`, the `best` of them as observed, its `ratio` with interval, `bound` and
-        `p`, and the `seeds` that all have; None where the reference or all rivals are missing.
+        `goal`, `rivals`, the `best` of them as observed, its `ratio` with interval, `bound`, `p`
+        and `by_seeds` (of the best as observed), and the `seeds` that all have; None where the
+        reference or all rivals are missing.
     """
     there = [name for name in rivals if name in field.names]
     if reference not in field.names or not there:
@@ -122,6 +135,7 @@ def primary(field: Resampled, reference: str, rivals: Sequence[str]) -> dict[str
         **interval(np.exp(least)).to_json("ratio"),
         "bound": _bound(theirs[best], ours),
         "p": _p(least, len(seeds)),
+        "by_seeds": by_seeds(_log_ratio(theirs[best], ours)[:, 0], math.exp),
         "seeds": len(seeds),
     }
 
@@ -140,16 +154,24 @@ def _compare(
         for clock in CLOCKS:
             theirs = field.to_goal(name, seeds, SHARES[goal], clock)
             ours = reference_to(seeds, goal, clock)
-            logs = _mean_log(field, theirs, ours)
+            each = _log_ratio(theirs, ours)
+            logs = field.bootstrap.over_seeds(each)
             found[goal][clock] = {
                 **interval(np.exp(logs)).to_json("ratio"),
                 "bound": _bound(theirs, ours),
+                "unknown": _unknown(theirs, ours),
                 "p": _p(logs, len(seeds)),
+                "by_seeds": by_seeds(each[:, 0], math.exp),
             }
-    leads = field.lead(reference, name, seeds)
-    over = field.bootstrap.over_seeds(leads)
-    found["aubc"] = {**interval(over).to_json("difference"), "p": _p(over, len(seeds))}
-    observed = leads[:, 0]
+    for lead, first in LEADS.items():
+        leads = field.lead(reference, name, seeds, first)
+        over = field.bootstrap.over_seeds(leads)
+        found[lead] = {
+            **interval(over).to_json("difference"),
+            "p": _p(over, len(seeds)),
+            "by_seeds": by_seeds(leads[:, 0]),
+        }
+    observed = field.lead(reference, name, seeds)[:, 0]
     found["wins"] = int((observed > TIE).sum())
     found["losses"] = int((observed < -TIE).sum())
     found["ties"] = len(seeds) - found["wins"] - found["losses"]
@@ -195,8 +217,19 @@ def _bound(theirs: Reached, ours: Reached) -> str:
     return ">=" if lower.any() else "<=" if upper.any() else ""
 
 
+def _unknown(theirs: Reached, ours: Reached) -> float:
+    """The share of the draws and seeds in which the ratio is a bound or counts as a tie."""
+    missed = ~theirs.reached | ~ours.reached | theirs.at_once | ours.at_once
+    return float(missed[:, 1:].mean())
+
+
 def _adjust(compared: Sequence[dict[str, Any]]) -> None:
     """Add `p_holm` to comparisons that are made together, as far as they have a p."""
+    _adjust_p(compared)
+    _adjust_p([each["by_seeds"] for each in compared if each["by_seeds"] is not None])
+
+
+def _adjust_p(compared: Sequence[dict[str, Any]]) -> None:
     known = {str(place): each["p"] for place, each in enumerate(compared) if each["p"] is not None}
     adjusted = holm(known)
     for place, each in enumerate(compared):

@@ -1,4 +1,4 @@
-"""The tidy files, one row a point or an answer, and the one table for people."""
+"""The tidy files, one row a point or an answer, and the tables for people."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from activeseg.benchmark.collect import Ended
 from activeseg.benchmark.wording import (
     GOAL_HEAD,
     RATIO_HEAD,
+    SEEDS_HEAD,
     caution,
     goal_rows,
     headline,
     ratio_rows,
+    seeds_rows,
     verdict,
 )
 from activeseg.files import atomic_path, write_atomic
@@ -28,7 +30,7 @@ __all__ = ["table_text", "write_answers", "write_points", "write_table"]
 def write_points(file: Path, ended: Ended) -> None:
     """``points.csv`` and ``.parquet``: what a point says, maps spread over columns.
 
-    The patients stay out.
+    The patients stay out, and who made it.
     """
     rows = [
         {"arm": name, "seed": seed, **_flat(point)}
@@ -51,7 +53,7 @@ def write_answers(file: Path, ended: Ended) -> None:
 
 
 def table_text(result: Mapping[str, Any]) -> str:
-    """The one table, as Markdown."""
+    """The tables, as Markdown: minutes and ratios, and what the seeds alone say."""
     head = (*GOAL_HEAD, *RATIO_HEAD[1:])
     against = {name: cells for name, *cells in ratio_rows(result)}
     empty = [number(None)] * (len(RATIO_HEAD) - 1)
@@ -70,11 +72,19 @@ def table_text(result: Mapping[str, Any]) -> str:
         f"minutes over those of {result['reference']}, with the 95 % interval of a paired "
         "bootstrap over seeds and patients and p adjusted over the arms (Holm). ≥ and ≤: a bound, "
         "as the goal was not reached in every seed, or by the first batch already; ~: not known in "
-        "part. Lead and wins are those of "
-        f"{result['reference']}."
+        "part; % unknown: the share of draws and seeds in which the ratio is a bound or counts as "
+        "a tie. Lead and wins are those of "
+        f"{result['reference']}. By seeds: Student's t interval of the seeds' differences, as a "
+        "bootstrap of few seeds is too narrow; a difference is shown where both leave it out."
     )
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    return "\n\n".join([" ".join(each for each in said if each), facts, table, note]) + "\n"
+    parts = [" ".join(each for each in said if each), facts, _table(rows)]
+    if alone := seeds_rows(result):
+        parts.append(_table([SEEDS_HEAD, ["---", *(["---:"] * (len(SEEDS_HEAD) - 1))], *alone]))
+    return "\n\n".join([*parts, note]) + "\n"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def write_table(file: Path, result: Mapping[str, Any]) -> None:
@@ -86,7 +96,7 @@ def _flat(data: Mapping[str, Any]) -> dict[str, Any]:
     """One level: ``parts: {draw: 1}`` becomes ``parts_draw: 1``."""
     found: dict[str, Any] = {}
     for key, value in data.items():
-        if key == "patients":
+        if key in ("patients", "made_by"):
             continue
         if isinstance(value, Mapping):
             found |= {f"{key}_{inner}": each for inner, each in value.items()}

@@ -15,6 +15,7 @@ __all__ = [
     "GOAL_HEAD",
     "QUALITY_HEAD",
     "RATIO_HEAD",
+    "SEEDS_HEAD",
     "arm_names",
     "caution",
     "clock_rows",
@@ -22,11 +23,15 @@ __all__ = [
     "headline",
     "quality_rows",
     "ratio_rows",
+    "seeds_rows",
     "verdict",
 ]
 
 FEW_SEEDS = 3
 """With fewer seeds an interval says little: it cannot know what other seeds would have done."""
+
+MENTIONED = 0.05
+"""From this share of the draws on it is said that a ratio is not known there."""
 
 _SIGNS = {"": "", ">=": "≥ ", "<=": "≤ ", "?": "~ "}
 
@@ -42,6 +47,13 @@ RATIO_HEAD = (
     *(f"{goal.upper()} ratio" for goal in COMPARED),
     "lead in Dice",
     "win/tie/loss",
+)
+SEEDS_HEAD = (
+    "arm",
+    *(f"{goal.upper()} ratio, by seeds" for goal in COMPARED),
+    "lead, by seeds",
+    "from the second models on",
+    "the same, by seeds",
 )
 CLOCK_HEAD = (
     "arm",
@@ -84,12 +96,15 @@ def verdict(result: Mapping[str, Any]) -> str:
     said = f"M95 of {rivals} against {reference}, 95 % interval {low:.2f} to {high:.2f}: "
     if found["seeds"] < FEW_SEEDS:
         said += "too few seeds to tell."
-    elif low > 1:
-        said += f"{reference} needs fewer minutes."
-    elif high < 1:
-        said += f"{reference} needs more minutes."
-    else:
+    elif low <= 1 <= high:
         said += "no difference is shown."
+    elif (alone := found["by_seeds"])["low"] <= 1 <= alone["high"]:
+        said += (
+            f"no difference is shown, as by the {found['seeds']} seeds alone it is "
+            f"{alone['low']:.2f} to {alone['high']:.2f}."
+        )
+    else:
+        said += f"{reference} needs {'fewer' if low > 1 else 'more'} minutes."
     if found["bound"]:
         said += f" {_BOUNDS[found['bound']]}"
     return said
@@ -144,6 +159,23 @@ def ratio_rows(result: Mapping[str, Any]) -> list[list[str]]:
     return rows
 
 
+def seeds_rows(result: Mapping[str, Any]) -> list[list[str]]:
+    """Of each arm but the reference the cells of `SEEDS_HEAD`."""
+    rows = []
+    for name, against in result["comparisons"].items():
+        later = against["aubc_later"]
+        rows.append(
+            [
+                name,
+                *(_by_seeds(against[goal]["standard"], "{:.2f}") for goal in COMPARED),
+                _by_seeds(against["aubc"], "{:+.3f}"),
+                f"{later['difference']:+.3f} ({later['low']:+.3f} to {later['high']:+.3f})",
+                _by_seeds(later, "{:+.3f}"),
+            ]
+        )
+    return rows
+
+
 def clock_rows(result: Mapping[str, Any]) -> list[list[str]]:
     """Of each arm but the reference the cells of `CLOCK_HEAD`."""
     return [
@@ -183,12 +215,25 @@ def _minutes(found: Mapping[str, Any], full_minutes: float) -> str:
 
 
 def _ratio(found: Mapping[str, Any]) -> str:
-    """``≥ 1.62 (1.20 to 2.10)``, with the adjusted p where there is one."""
+    """``≥ 1.62 (1.20 to 2.10)``, the adjusted p where there is one, how often it is a bound."""
     said = (
         f"{_SIGNS[found['bound']]}{found['ratio']:.2f} ({found['low']:.2f} to {found['high']:.2f})"
     )
-    known = found.get("p_holm")
-    return said if known is None else f"{said}, p {_p(known)}"
+    if (known := found.get("p_holm")) is not None:
+        said += f", p {_p(known)}"
+    if found["unknown"] >= MENTIONED:
+        said += f"; {100 * found['unknown']:.0f} % unknown"
+    return said
+
+
+def _by_seeds(found: Mapping[str, Any], digits: str) -> str:
+    """``1.02 to 1.64, p 0.120``; a dash of a single seed."""
+    alone = found["by_seeds"]
+    if alone is None:
+        return "–"
+    return (
+        f"{digits.format(alone['low'])} to {digits.format(alone['high'])}, p {_p(alone['p_holm'])}"
+    )
 
 
 def _p(value: float) -> str:

@@ -17,6 +17,8 @@ from activeseg.loop.evaluation import Quality, evaluate
 from activeseg.loop.first_models import FirstModels
 from activeseg.loop.ledger import ArmLedger
 from activeseg.loop.split import only
+from activeseg.model.network import pick_device
+from activeseg.model.precision import learning_precision
 from activeseg.model.training import Recipe
 from activeseg.oracle import Oracle
 from activeseg.progress import Progress
@@ -24,6 +26,7 @@ from activeseg.project import Batch, Project, RoundFiles
 from activeseg.project.predicting import latest_model
 from activeseg.project.scoring import Scoring
 from activeseg.project.verbs import run_score, run_suggest, run_train
+from activeseg.sources import code_version
 
 __all__ = ["ArmPlan", "ArmRun", "arm_stages", "run_arm"]
 
@@ -72,8 +75,8 @@ class ArmRun:
         curve: One point a trained model: `round`, `minutes` (`minutes_slow`, `minutes_fast`)
             and `slices` spent so far, `foreground_voxels` annotated, `parts` (minutes by what
             they went into), `dice`, `dice_p5`, `hd95` and `structures` on the test volumes,
-            `estimated_dice`, `patients` (the same of each test volume) and `computing_s`
-            (seconds of each step).
+            `estimated_dice`, `patients` (the same of each test volume), `computing_s`
+            (seconds of each step) and `made_by` (by which version, in which precision).
         answered: Every answered suggestion, in order.
     """
 
@@ -98,7 +101,7 @@ def run_arm(plan: ArmPlan, progress: Progress) -> ArmRun:
     Raises:
         ActiveSegError: Whatever the verbs raise.
     """
-    project, ledger = _project(plan), ArmLedger(plan.records)
+    project, ledger = _project(plan), ArmLedger(plan.records, _maker())
     run = ArmRun()
     for number, minutes in enumerate(plan.minutes):
         batch = _batch(project, ledger, number, minutes, progress)
@@ -110,6 +113,11 @@ def run_arm(plan: ArmPlan, progress: Progress) -> ArmRun:
             ledger.keep_point(number, point)
         run.curve.append(point)
     return run
+
+
+def _maker() -> dict[str, str]:
+    """What can make the figures of one run differ from those of another."""
+    return {"code": code_version(), "precision": learning_precision(pick_device())}
 
 
 def _project(plan: ArmPlan) -> Project:
@@ -200,6 +208,7 @@ def _point(
         "parts": {part: sum(each.parts[part] for each in answered) / 60 for part in PARTS},
         "foreground_voxels": sum(each.foreground for each in answered),
         "computing_s": ledger.computing(number),
+        "made_by": ledger.made_by(number),
     }
 
 

@@ -5,6 +5,7 @@
     answers/<NNN>.json     the answers to the batch of that round
     points/<NNN>.json      the point of the curve after them
     computing.json         seconds of each step of each round
+    made_by.json           by which version, and in which precision
 
 Each file is written once, whole or not at all; what is there is done.
 """
@@ -32,10 +33,12 @@ class ArmLedger:
 
     Args:
         folder: Where they are; made when the first is written.
+        maker: What takes the steps: its version, its precision. None for who only reads.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, maker: Mapping[str, str] | None = None) -> None:
         self._folder = folder
+        self._maker = dict(maker or {})
 
     def answers(self, number: int) -> list[LoggedAnswer] | None:
         """The answers to a round's batch; None before they are all given.
@@ -70,17 +73,30 @@ class ArmLedger:
 
     @contextmanager
     def timed(self, number: int, step: str) -> Iterator[None]:
-        """Take down how long a step of a round takes, when it ends well."""
+        """Take down how long a step of a round takes, and what took it, when it ends well."""
         begun = time.perf_counter()
         yield
         every = _read(self._computing) or {}
         every.setdefault(str(number), {})[step] = time.perf_counter() - begun
         _write(self._computing, every)
+        makers = _read(self._made_by) or {}
+        if self._maker not in makers.setdefault(str(number), []):
+            makers[str(number)].append(self._maker)
+            _write(self._made_by, makers)
+
+    def made_by(self, number: int) -> list[dict[str, str]]:
+        """What took the steps of a round: more than one maker where it was gone on with."""
+        makers: list[dict[str, str]] = (_read(self._made_by) or {}).get(str(number), [])
+        return makers
 
     def computing(self, number: int) -> dict[str, float]:
         """Seconds of the steps of a round, as far as they were taken down."""
         seconds: dict[str, float] = (_read(self._computing) or {}).get(str(number), {})
         return seconds
+
+    @property
+    def _made_by(self) -> Path:
+        return self._folder / "made_by.json"
 
     @property
     def _computing(self) -> Path:

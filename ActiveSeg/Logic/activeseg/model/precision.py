@@ -10,7 +10,7 @@ import torch
 
 from activeseg.model.network import STRIDE
 
-__all__ = ["autocast", "has_bfloat16", "has_tiles", "learning_autocast"]
+__all__ = ["autocast", "has_bfloat16", "has_tiles", "learning_autocast", "learning_precision"]
 
 _AMPERE = 8
 """First generation (compute capability) of NVIDIA's devices with native bfloat16."""
@@ -47,6 +47,12 @@ def learning_autocast(device: torch.device, columns: int) -> AbstractContextMana
     if device.type == "cpu" and not has_tiles():
         return nullcontext()
     return autocast(device, columns)
+
+
+def learning_precision(device: torch.device) -> str:
+    """`bfloat16` or `float32`: in which of them `learning_autocast` multiplies."""
+    tiles = device.type != "cpu" or has_tiles()
+    return "bfloat16" if tiles and has_bfloat16(device.type) else "float32"
 
 
 @cache

@@ -44,13 +44,16 @@ def mixed_pool() -> Pool:
 def test_each_ablation_is_auto_with_one_part_off() -> None:
     pool = mixed_pool()
     whole = auto(pool, 900.0, rng(1))
-    assert whole == auto(pool, 900.0, rng(1), parts=Parts(True, True, True, True, True, True))
+    assert whole == auto(pool, 900.0, rng(1), parts=Parts(*[True] * 7))
     for part in ("cost", "coverage", "quota", "noise"):
         less = RESEARCH[f"auto-no-{part}"].choose(pool, budget_s=900.0, rng=rng(1))
         assert less == auto(pool, 900.0, rng(1), parts=replace(WHOLE, **{part: False}))
         assert less != whole
         # About as many audits as ever: the check of the estimate is no part of the choice.
         assert sum(choice.audit for choice in less.choices) >= 1
+    unchecked = RESEARCH["auto-no-audits"].choose(pool, budget_s=900.0, rng=rng(1)).choices
+    assert any(choice.audit for choice in whole.choices)
+    assert not any(choice.audit for choice in unchecked)
     # The choice without calibration is the same; only what is expected of a slice is not.
     bare = RESEARCH["auto-no-calibration"]
     assert bare.choose(pool, budget_s=900.0, rng=rng(1)) == whole

@@ -73,8 +73,10 @@ def test_kuo_is_the_optimum_of_all_choices(
 
 
 def test_atzeni_divides_the_gain_by_the_contour() -> None:
+    # All show as much for their contour: 10 mm for each square root of what is shown.
+    shown = [(100.0,), (4.0,), (0.0,), (0.25,)]
     pool = scored(
-        pool_of([Slice("a", k) for k in range(4)]),
+        pool_of([Slice("a", k, shown=each) for k, each in enumerate(shown)]),
         gain=[1.0, 0.5, 9.0, 0.1],
         contour_mm=[100.0, 20.0, 0.0, 5.0],
     )
@@ -85,6 +87,20 @@ def test_atzeni_divides_the_gain_by_the_contour() -> None:
     # The seconds do not matter, only what there is to trace.
     dear = replace(pool, seconds=np.array([1.0, 10.0, 1.0, 1.0]))
     assert set(names(atzeni(dear, 10.0, rng()))) == {"a1"}
+
+
+def test_atzeni_is_not_taken_in_by_a_sliver_of_what_is_expected() -> None:
+    """One pixel is proposed where a quarter of a mean slice is expected: 5 mm, not 2."""
+    shown = [(1.0,), (1.0,), (0.25,)]
+    pool = scored(
+        pool_of([Slice("a", k, shown=each) for k, each in enumerate(shown)]),
+        gain=[0.6, 0.5, 0.25],
+        contour_mm=[10.0, 10.0, 2.0],
+    )
+    assert atzeni(pool, 20.0, rng()).choices[1].value == pytest.approx(0.05)
+    assert set(names(atzeni(pool, 10.0, rng()))) == {"a0"}
+    nothing = scored(pool, contour_mm=[0.0, 0.0, 0.0])
+    assert len(atzeni(nothing, 20.0, rng()).choices) == 2
 
 
 @pytest.mark.parametrize("name", ["atzeni", "badge", "kuo", "volume-epistemic"])

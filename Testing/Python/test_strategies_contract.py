@@ -27,7 +27,7 @@ NAMES = sorted(STRATEGIES) + sorted(RESEARCH)
 EVERY = pytest.mark.parametrize("name", NAMES)
 LESS = (
     *("auto-no-calibration", "auto-no-cost", "auto-no-coverage", "auto-no-noise", "auto-no-quota"),
-    *("auto-no-empties", "auto-no-visits"),
+    *("auto-no-audits", "auto-no-empties", "auto-no-visits"),
 )
 SEEDED = pytest.mark.parametrize(
     "name",
@@ -228,7 +228,7 @@ RANKED_BY = {
     "entropy-mean": ("whole_entropy",),
     "volume-epistemic": ("foreground_entropy",),
     "worst-dice": ("expected_dice", "shown"),
-    "atzeni": ("gain", "contour_mm"),
+    "atzeni": ("gain", "contour_mm", "shown"),
     "badge": ("gradient",),
     "bald": ("epistemic",),
     "clasp-pe": ("class_entropy", "whole_entropy", "round"),

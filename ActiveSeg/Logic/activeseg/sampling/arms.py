@@ -84,6 +84,7 @@ _ARMS = (
     _less("noise", "auto that takes the best slices, not drawn ones"),
     _less("visits", "auto that asks for slices one by one, whatever volume is open"),
     _less("empties", "auto that asks for no look where nothing is expected"),
+    _less("audits", "auto that draws no slices by chance to check the estimate"),
     replace(
         _peer("auto-no-calibration", auto, "auto by what is expected before any answer"),
         calibrated=False,

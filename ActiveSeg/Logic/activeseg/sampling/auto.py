@@ -60,6 +60,7 @@ class Parts:
         visits: Whether a volume that is opened gives a slice in each of its planes; otherwise each
             slice stands for itself.
         empties: Whether slices in which nothing is expected are worth something.
+        audits: Whether some slices are drawn by chance to check the estimate.
     """
 
     cost: bool = True
@@ -68,6 +69,7 @@ class Parts:
     noise: bool = True
     visits: bool = True
     empties: bool = True
+    audits: bool = True
 
 
 WHOLE = Parts()
@@ -105,7 +107,8 @@ def auto(pool: Pool, budget_s: float, rng: np.random.Generator, *, parts: Parts 
     draws = np.array([power_draws(each, seconds, beta, rng) for each in every])
     state = rng.bit_generator.state
     batch = _batch(pool, budget_s, draws, values, rng, parts, least=0)
-    if len(batch) >= AUDIT_FROM and not any(choice.audit for choice in batch.choices()):
+    unchecked = parts.audits and not any(choice.audit for choice in batch.choices())
+    if unchecked and len(batch) >= AUDIT_FROM:
         rng.bit_generator.state = state
         batch = _batch(pool, budget_s, draws, values, rng, parts, least=1)
     return Chosen(batch.choices())
@@ -189,7 +192,8 @@ def _batch(
     batch = Batch(pool, budget_s)
     noted = values.max(axis=0, initial=0.0)
     complete = Visits(batch, draws[-1], noted).complete if parts.visits else None
-    _take_audits(batch, rng, least)
+    if parts.audits:
+        _take_audits(batch, rng, least)
     if complete is not None:
         for row in batch.rows:
             complete(row)

@@ -61,8 +61,10 @@ def atzeni(pool: Pool, budget_s: float, rng: np.random.Generator) -> Chosen:
     addition but for a constant factor: the sum over the structures of (1 - E[Dice]) times the
     slice's share of the structure. There a region is one structure of one slice, and boundaries
     shared with structures that are traced already are free; here a slice is answered for all
-    structures at once, so none is. A slice with nothing to trace ranks last: as a structure
-    becomes small its area vanishes before its boundary does.
+    structures at once, so none is. The gain counts what is probable, the contour what is proposed.
+    Where that is but a sliver of what is expected, the boundary is taken to be that of a region of
+    the expected size: it goes with the square root of how much is shown. A slice with nothing to
+    trace ranks last: as a structure becomes small its area vanishes before its boundary does.
 
     Raises:
         ValueError: If no model has scored the pool. ProjectError: If an earlier version has.
@@ -70,7 +72,13 @@ def atzeni(pool: Pool, budget_s: float, rng: np.random.Generator) -> Chosen:
     scored = pool.model_scores()
     contour_mm = needed(scored.contour_mm, "the length of contours")
     traced = contour_mm > 0
-    values = np.where(traced, scored.gain / np.where(traced, contour_mm, 1.0), 0.0)
+    if not traced.any():
+        return highest(pool, budget_s, np.zeros(len(pool)), rng)
+    width = np.sqrt(scored.shown.sum(axis=0))
+    wide = traced & (width > 0)
+    mm_per_width = float(np.median(contour_mm[wide] / width[wide])) if wide.any() else 0.0
+    boundary_mm = np.maximum(contour_mm, mm_per_width * width)
+    values = np.where(traced, scored.gain / np.where(traced, boundary_mm, 1.0), 0.0)
     return highest(pool, budget_s, values, rng)
 
 

@@ -36,6 +36,7 @@ from activeseg.project import Project
 from activeseg.project.predictions import Prediction
 from activeseg.project.scoring import Scoring
 from activeseg.quality import dice, hd95_mm
+from activeseg.sources import code_version
 from rounds_by_hand import scores
 from small_cohort import IDENTITY, small_cohort
 from tiny_cohort import SEES_BOTH, ThresholdModel, write_tiny_cohort
@@ -331,8 +332,9 @@ def test_an_arm_from_end_to_end(cohort, tmp_path):
     assert set(first) == {
         *("round", "minutes", "slices", "dice", "estimated_dice", "hd95"),
         *("structures", "minutes_slow", "minutes_fast", "dice_p5", "patients"),
-        *("parts", "foreground_voxels", "computing_s"),
+        *("parts", "foreground_voxels", "computing_s", "made_by"),
     }
+    assert [each["code"] for each in first["made_by"]] == [code_version()]
     # The first point is the model from round 0's answers alone, the last from all.
     asked = len(project.round(0).read_batch().suggestions)
     assert (first["slices"], last["slices"]) == (asked, len(run.answered))

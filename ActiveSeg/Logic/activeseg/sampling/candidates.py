@@ -329,8 +329,7 @@ def _check_columns(pool: Pool) -> None:
     for name, column in columns.items():
         if len(column) != count:
             raise ValueError(f"{name} has {len(column)} rows for {count} slices")
-    known = pool.annotated_features
-    if known is not None and len(known) != len(pool.annotated):
+    if (known := pool.annotated_features) is not None and len(known) != len(pool.annotated):
         raise ValueError(f"annotated_features has {len(known)} rows, not {len(pool.annotated)}")
     if pool.truth_shown is not None and pool.truth_shown.shape[-1] != count:
         raise ValueError(f"truth_shown has not {count} entries a structure")

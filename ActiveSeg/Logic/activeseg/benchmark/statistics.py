@@ -163,15 +163,15 @@ def _compare(
                 "p": _p(logs, len(seeds)),
                 "by_seeds": by_seeds(each[:, 0], math.exp),
             }
-    for lead, first in LEADS.items():
-        leads = field.lead(reference, name, seeds, first)
+    leads_of = {lead: field.lead(reference, name, seeds, first) for lead, first in LEADS.items()}
+    for lead, leads in leads_of.items():
         over = field.bootstrap.over_seeds(leads)
         found[lead] = {
             **interval(over).to_json("difference"),
             "p": _p(over, len(seeds)),
             "by_seeds": by_seeds(leads[:, 0]),
         }
-    observed = field.lead(reference, name, seeds)[:, 0]
+    observed = leads_of["aubc"][:, 0]
     found["wins"] = int((observed > TIE).sum())
     found["losses"] = int((observed < -TIE).sum())
     found["ties"] = len(seeds) - found["wins"] - found["losses"]

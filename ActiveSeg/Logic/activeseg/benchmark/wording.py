@@ -147,12 +147,11 @@ def ratio_rows(result: Mapping[str, Any]) -> list[list[str]]:
     """Of each arm but the reference the cells of `RATIO_HEAD`."""
     rows = []
     for name, against in result["comparisons"].items():
-        lead = against["aubc"]
         rows.append(
             [
                 name,
                 *(_ratio(against[goal]["standard"]) for goal in COMPARED),
-                f"{lead['difference']:+.3f} ({lead['low']:+.3f} to {lead['high']:+.3f})",
+                _lead(against["aubc"]),
                 f"{against['wins']}/{against['ties']}/{against['losses']}",
             ]
         )
@@ -169,7 +168,7 @@ def seeds_rows(result: Mapping[str, Any]) -> list[list[str]]:
                 name,
                 *(_by_seeds(against[goal]["standard"], "{:.2f}") for goal in COMPARED),
                 _by_seeds(against["aubc"], "{:+.3f}"),
-                f"{later['difference']:+.3f} ({later['low']:+.3f} to {later['high']:+.3f})",
+                _lead(later),
                 _by_seeds(later, "{:+.3f}"),
             ]
         )
@@ -224,6 +223,11 @@ def _ratio(found: Mapping[str, Any]) -> str:
     if found["unknown"] >= MENTIONED:
         said += f"; {100 * found['unknown']:.0f} % unknown"
     return said
+
+
+def _lead(found: Mapping[str, Any]) -> str:
+    """``+0.012 (-0.001 to +0.020)``."""
+    return f"{found['difference']:+.3f} ({found['low']:+.3f} to {found['high']:+.3f})"
 
 
 def _by_seeds(found: Mapping[str, Any], digits: str) -> str:
